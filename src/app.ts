@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { WorkerSchemas } from './adapters/json-schema/worker-schemas.ts'
-import { WorkerEgress } from './adapters/egress/worker-egress.ts'
+import { WorkerEgress } from './adapters/egress/thread/worker-egress.ts'
 import type { Config } from './config.ts'
 import {
   openArtifactStore,
@@ -25,8 +25,8 @@ import type { LeaseTiming } from './domain/machines/lease-keeper.ts'
 import type { Machines } from './domain/machines/machines.ts'
 import { SharedMachines } from './domain/machines/shared-machines.ts'
 import { SoleMachine } from './domain/machines/sole-machine.ts'
-import type { FollowerTiming } from './domain/log/log-follower.ts'
-import { LogReader } from './domain/log/log-reader.ts'
+import type { FollowerTiming } from './domain/log/reading/log-follower.ts'
+import { LogReader } from './domain/log/reading/log-reader.ts'
 import type { SessionDeadlines } from './domain/session/browser-lease.ts'
 import { OrphanedSessions } from './domain/local/orphaned-sessions.ts'
 import { ProfileCipher } from './domain/profiles/profile-cipher.ts'
@@ -34,7 +34,7 @@ import { Profiles } from './domain/profiles/profiles.ts'
 import { Readiness } from './domain/sessions/readiness.ts'
 import { Retention } from './domain/sessions/retention.ts'
 import { LiveViewLinks } from './domain/links/live-view-links.ts'
-import { logLimitsOf } from './domain/log/log-limits.ts'
+import { logLimitsOf } from './domain/log/writing/log-limits.ts'
 import { LocalSessionDirectory } from './domain/local/local-session-directory.ts'
 import type { SessionDirectory } from './domain/sessions/session-directory.ts'
 import { LogExports } from './domain/links/log-exports.ts'
@@ -126,7 +126,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const atWork = { storage: Promise.withResolvers<void>(), browser: Promise.withResolvers<void>() }
   const storageOpens = openStorage(config, logger, {
     onLost: storeLost,
-    hasRoom: (isEnd) => space.hasRoomForLogs(isEnd),
+    hasSpace: (isEnd) => space.hasSpaceForLogs(isEnd),
     onStarting: atWork.storage.resolve,
   })
   const opensStorage = Promise.allSettled([longStep('opening the database', storageOpens, say)])
@@ -169,18 +169,20 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 
   const { maxSessions, maxQueued, egress, captureBodies, redact } = config
   const profiles = new Profiles(store, new ProfileCipher(directory.profileKeys))
-  const requireRoom = async () => {
-    if (storesHere) await space.requireRoom()
+  const requireSpace = async () => {
+    if (storesHere) await space.requireSpace()
   }
   const bytes = opening.adopt(await openArtifactStore(config, directory.path, logger), (opened) => opened.close())
-  const room = IS_HERE[config.artifacts.kind] ? () => space.roomForFiles() : undefined
-  const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger, room), (opened) =>
-    opened.close(),
+  const freeBytesLeft = IS_HERE[config.artifacts.kind] ? () => space.spaceForFiles() : undefined
+  const artifacts = opening.adopt(
+    new Artifacts(store, bytes, config.artifactQuotaBytes, logger, freeBytesLeft),
+    (opened) => opened.close(),
   )
   const { artifactQuotaBytes: quotaBytes } = config
   const cipher = new BodyCipher(config.bodyKeys ?? [])
-  const bodies = opening.adopt(new Bodies({ store, bytes, cipher, quotaBytes, logger, free: room }), (opened) =>
-    opened.close(),
+  const bodies = opening.adopt(
+    new Bodies({ store, bytes, cipher, quotaBytes, logger, free: freeBytesLeft }),
+    (opened) => opened.close(),
   )
   const tasks = new AgentTasks(store, await openModel(config, logger), new WorkerSchemas(), logger)
   const har = { store, readBody: bodies.bytesOf.bind(bodies) }
@@ -201,7 +203,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     egress,
     captureBodies,
     redact,
-    requireRoom,
+    requireSpace,
     deadlines: options.deadlines,
   })
   opening.defer(() => local.close(SESSIONS_CLOSE_MS))

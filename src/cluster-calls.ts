@@ -47,9 +47,9 @@ export function openClusterCalls(options: ClusterCallsOptions): ClusterCalls {
     secret,
     store,
     findUrl: (to) => machines.findAddress(to.machineId, to.epoch),
-    keepUpload: ({ id: sessionId, owner }, file, content, signal) => {
+    saveUpload: ({ id: sessionId, owner }, file, content, signal) => {
       const bytes = content instanceof Readable ? content : Readable.from(content, { objectMode: false })
-      return artifacts.keep({ ...file, sessionId, owner, kind: 'UPLOAD', pageId: null }, bytes, signal)
+      return artifacts.save({ ...file, sessionId, owner, kind: 'UPLOAD', pageId: null }, bytes, signal)
     },
   })
   return {

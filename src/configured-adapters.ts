@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
 import { InProcessBus } from './adapters/bus/in-process.ts'
 import type { BrowserPoolOptions } from './adapters/playwright/session/browser-pool.ts'
-import type { DatabaseEnvironment } from './adapters/postgres/open-database.ts'
+import type { DatabaseEnvironment } from './adapters/postgres/connection/open-database.ts'
 import { isLoopback, type Config, type OidcConfig } from './config.ts'
 import type { Logger } from './logger.ts'
 import type { ArtifactStore } from './ports/artifact-store.ts'
@@ -26,11 +26,11 @@ interface MachineLinks {
 export async function openStorage(
   config: Config,
   logger: Logger,
-  hooks: Pick<DatabaseEnvironment, 'onLost' | 'hasRoom' | 'onStarting'> = {},
+  hooks: Pick<DatabaseEnvironment, 'onLost' | 'hasSpace' | 'onStarting'> = {},
 ): Promise<Store> {
   const [{ openStore }, { DatabaseUnusable }] = await Promise.all([
     import('./adapters/postgres/store.ts'),
-    import('./adapters/postgres/open-database.ts'),
+    import('./adapters/postgres/connection/open-database.ts'),
   ])
   try {
     return await openStore(config.database, { dataDir: config.dataDir, logger, ...hooks })
@@ -108,13 +108,14 @@ export async function openBrowsers(
   logger: Logger,
   hooks: Pick<BrowserPoolOptions, 'onLaunching' | 'bodyWaitMs'>,
 ): Promise<{ pool: BrowserPool; warnings: string[]; traceViewerDir: string }> {
-  const [{ findBrowserExecutable }, { createBrowserPool }, { BrowserWays }, { traceViewerFolder }] = await Promise.all([
-    import('./adapters/playwright/launch/browser-executable.ts'),
-    import('./adapters/playwright/session/browser-pool.ts'),
-    import('./adapters/playwright/launch/browser-ways.ts'),
-    import('./adapters/playwright/library/playwright-files.ts'),
-  ])
-  const ways = new BrowserWays(proxies, config.egress.mode !== 'OPEN')
+  const [{ findBrowserExecutable }, { createBrowserPool }, { BrowserProxies }, { traceViewerFolder }] =
+    await Promise.all([
+      import('./adapters/playwright/launch/browser-executable.ts'),
+      import('./adapters/playwright/session/browser-pool.ts'),
+      import('./adapters/playwright/launch/browser-proxies.ts'),
+      import('./adapters/playwright/library/playwright-files.ts'),
+    ])
+  const browserProxies = new BrowserProxies(proxies, config.egress.mode !== 'OPEN')
   try {
     const { browserSandbox: sandbox, warmBrowsers: warm } = config
     const executable = findBrowserExecutable(config.browserPath)
@@ -126,7 +127,7 @@ export async function openBrowsers(
       tempRoot,
       tempLimitBytes,
       machineId,
-      ways,
+      browserProxies,
       logger,
       ...hooks,
     })

@@ -8,7 +8,7 @@ export const CHANNEL_MESSAGE_BYTES = 128 * 1024 * 1024
 
 /** Without a response to two pings in a row, the other side is gone. */
 const PING_MS = 10_000
-const MOST_UNANSWERED = 2
+const MAX_UNANSWERED = 2
 /** For what is on its way when a side closes it. */
 const CLOSE_MS = 5_000
 const DONE = 1000
@@ -83,7 +83,7 @@ export class SocketChannel implements MachineChannel {
 
   #ping(): void {
     this.#unanswered += 1
-    if (this.#unanswered > MOST_UNANSWERED) this.#socket.terminate()
+    if (this.#unanswered > MAX_UNANSWERED) this.#socket.terminate()
     else if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping()
   }
 }

@@ -194,7 +194,7 @@ const SPEAK_GLOBAL_IDS = [
   'domain/tasks/task-tools.ts',
   'domain/exports/ndjson.ts',
   // Not for clients: stored hashes were made with one.
-  'domain/sessions/idempotency.ts',
+  'domain/sessions/input/idempotency.ts',
 ]
 
 /** The part of a divided folder that a path below src/ belongs to; null if it is at its top, or elsewhere. */

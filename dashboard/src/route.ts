@@ -1,6 +1,6 @@
 import { useSyncExternalStore, type MouseEvent } from 'react'
 
-export const PANELS = ['console', 'network', 'story', 'artifacts', 'details'] as const
+export const PANELS = ['console', 'network', 'timeline', 'artifacts', 'details'] as const
 export type Panel = (typeof PANELS)[number]
 
 /**

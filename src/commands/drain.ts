@@ -8,7 +8,7 @@ import { StartupFailed } from '../startup-failed.ts'
 import { readAdminKey } from './admin-key.ts'
 import { readOptions, UsageError, type Command } from './cli.ts'
 import { serverApi } from './server-api.ts'
-import { print, tell } from './stdio.ts'
+import { print, printNotice } from './stdio.ts'
 
 const LOOK_MS = 250
 const HEALTH_MS = 2_000
@@ -41,7 +41,7 @@ It asks the server on this machine, with the admin key in <data dir>/api-key or 
     const { pid, url } = holder
     if (!url) throw new StartupFailed(`Process ${pid} does not serve yet: try again.`)
     const endsAt = await begin(config, url, seconds)
-    tell(`The server at ${url} drains: its sessions have until ${new Date(endsAt).toISOString()}.`)
+    printNotice(`The server at ${url} drains: its sessions have until ${new Date(endsAt).toISOString()}.`)
     if (values['no-wait']) return 0
     const until = performance.now() + Math.max(0, endsAt - Date.now()) + SHUTDOWN_MS
     while (!(await hasEnded(config.dataDir, { pid, url }))) {

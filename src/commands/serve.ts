@@ -6,7 +6,7 @@ import { createLogger, type Logger } from '../logger.ts'
 import { DEMO_PATH } from '../http-paths.ts'
 import { faultOwner } from '../fault-owner.ts'
 import { useTempDirectory } from '../temp-directory.ts'
-import { print, tell } from './stdio.ts'
+import { print, printNotice } from './stdio.ts'
 import { inLines, readOptions, type Command } from './cli.ts'
 
 /**
@@ -42,19 +42,19 @@ ${inLines(CONFIG_VARIABLES, 100)}`,
     const { signal, fault } = waitForEnd(logger, config)
     await useTempDirectory(config.tempDir)
     const { startApp } = await import('../app.ts')
-    const app = await startApp(config, { logger, say: tell })
+    const app = await startApp(config, { logger, say: printNotice })
     announce(app, config)
     const lost = app.closed.then((reason) => {
-      tell(`tabwire: ${reason}`)
+      printNotice(`tabwire: ${reason}`)
       return 1
     })
     const drained = app.drained.then(() => 0)
-    const told = signal.then((name) => {
+    const reported = signal.then((name) => {
       if (!drains(name, config)) return 0
       app.drain(config.drainSeconds)
       return drained
     })
-    const exitCode = await Promise.race([told, drained, fault, lost])
+    const exitCode = await Promise.race([reported, drained, fault, lost])
     return (await closesInTime(app, logger)) ? exitCode : 1
   },
 }
@@ -74,8 +74,8 @@ function waitForEnd(logger: Logger, config: Config): { signal: Promise<Signal>; 
       if (firstAt === undefined) {
         firstAt = performance.now()
         if (drains(name, config)) {
-          tell(`Draining: sessions have ${config.drainSeconds} s to end; a second signal exits immediately.`)
-        } else if (name !== 'SIGHUP') tell('Ending the sessions; press Ctrl-C again to exit immediately.')
+          printNotice(`Draining: sessions have ${config.drainSeconds} s to end; a second signal exits immediately.`)
+        } else if (name !== 'SIGHUP') printNotice('Ending the sessions; press Ctrl-C again to exit immediately.')
         onSignal(name)
       } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
         process.exit(128 + number)
@@ -126,7 +126,7 @@ function announce(app: App, config: Config): void {
   print(`  Database: ${app.describe.database}`)
   print(`  Artifacts: ${app.describe.artifacts}`)
   print(`  Browser: ${app.describe.browser}`)
-  for (const warning of app.warnings) tell(`Warning: ${warning}`)
+  for (const warning of app.warnings) printNotice(`Warning: ${warning}`)
 }
 
 /**

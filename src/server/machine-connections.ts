@@ -10,7 +10,7 @@ import { answerJson, answerNotFound } from './base/json-response.ts'
 import { refuseUpgrade } from './graphql/websocket.ts'
 
 /** Open connections of other machines. Each carries one call, such as a live view. */
-const MOST_OPEN = 10_000
+const MAX_OPEN = 10_000
 
 /** Connections of other machines: nothing is told, and no connection is opened, to whom does not have the secret. */
 export class MachineConnections {
@@ -46,7 +46,7 @@ export class MachineConnections {
     if (!address || credentials === undefined || !this.#handshakes.admit(address, credentials)) {
       return refuseUpgrade(stream, '404 Not Found')
     }
-    if (this.#open.size >= MOST_OPEN) return refuseUpgrade(stream, '503 Service Unavailable')
+    if (this.#open.size >= MAX_OPEN) return refuseUpgrade(stream, '503 Service Unavailable')
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
       const connection = connections.of(request.socket)
       // It is no client's, and has a bound of its own.

@@ -62,7 +62,7 @@ function fakeSession() {
         leave: async (reason: string) => void state.left.push(reason),
       }
     },
-    keepUpload: async (_: unknown, content: AsyncIterable<Uint8Array>) => {
+    saveUpload: async (_: unknown, content: AsyncIterable<Uint8Array>) => {
       try {
         for await (const chunk of content) state.uploaded.push(chunk)
         return { id: 'kept' }
@@ -235,12 +235,12 @@ describe('a client', () => {
 describe('an upload', () => {
   test('of a session that has ended is saved without it, unread until then', async () => {
     const saved: string[] = []
-    const keepUpload: LinkOptions['keepUpload'] = async (record, file, content) => {
+    const saveUpload: LinkOptions['saveUpload'] = async (record, file, content) => {
       for await (const chunk of content) saved.push(`${record.id} ${file.name} ${Buffer.from(chunk).toString()}`)
       return { id: file.id } as never
     }
-    const { handle } = await link({ keepUpload })
-    expect(await handle('ended').keepUpload(FILE, Readable.from([Buffer.from('text')]), NEVER)).toEqual({ id: FILE.id })
+    const { handle } = await link({ saveUpload })
+    expect(await handle('ended').saveUpload(FILE, Readable.from([Buffer.from('text')]), NEVER)).toEqual({ id: FILE.id })
     expect(saved).toEqual(['ended a text'])
   })
 
@@ -248,13 +248,13 @@ describe('an upload', () => {
     const machines = await link()
     const source = new Readable({ read() {} })
     source.push('begun')
-    const uploading = codeOf(machines.handle('s').keepUpload(FILE, source, NEVER))
+    const uploading = codeOf(machines.handle('s').saveUpload(FILE, source, NEVER))
     await expect.poll(() => session.state.uploaded.length).toBe(1)
     await machines.loseOwner()
     expect(await uploading).toBe('MACHINE_UNREACHABLE')
     await expect.poll(() => [source.destroyed, session.state.uploadFailed]).toEqual([true, true])
     const late = new Readable({ read() {} })
-    expect(await codeOf(machines.handle('s').keepUpload(FILE, late, NEVER))).toBe('MACHINE_UNREACHABLE')
+    expect(await codeOf(machines.handle('s').saveUpload(FILE, late, NEVER))).toBe('MACHINE_UNREACHABLE')
     expect(late.destroyed).toBe(true)
   })
 })

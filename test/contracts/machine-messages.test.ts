@@ -64,14 +64,14 @@ async function link(options: LinkOptions = {}, server = nats) {
 
 /** The messages to the subjects, from now on. */
 async function eavesdrop(subject: string) {
-  const heard: { subject: string; reply: string | undefined; data: Uint8Array }[] = []
+  const received: { subject: string; reply: string | undefined; data: Uint8Array }[] = []
   const callback = (_: unknown, message: { subject: string; reply?: string; data: Uint8Array }) => {
-    heard.push({ subject: message.subject, reply: message.reply, data: message.data })
+    received.push({ subject: message.subject, reply: message.reply, data: message.data })
   }
   const subscription = network.subscribe(subject, { callback })
   onTestFinished(() => subscription.unsubscribe())
   await network.flush()
-  return heard
+  return received
 }
 
 describe('whoever may publish to NATS', () => {
@@ -196,10 +196,10 @@ describe('a call', () => {
 
     session = fakeSession()
     const left = codeOf(machines.handle('s').act(GIVEN, NEVER))
-    const unheard = await session.asked.promise
+    const unreported = await session.asked.promise
     machines.calls.close()
     expect(await left).toBe('MACHINE_UNREACHABLE')
-    await expect.poll(() => unheard.aborted).toBe(true)
+    await expect.poll(() => unreported.aborted).toBe(true)
   })
 })
 

@@ -12,7 +12,7 @@ import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import { KeepingClient } from '../support/keeping-client.ts'
 import { OWNER, type useLiveSessions } from '../support/live-sessions.ts'
-import { patientModel } from '../support/patient-model.ts'
+import { blockingModel } from '../support/blocking-model.ts'
 import { history, store } from '../support/session-log.ts'
 import { startLiveSite, type LiveSite } from '../support/site-live.ts'
 import { codeOf, describeUploads, NEVER } from './handle-uploads.contract.ts'
@@ -33,7 +33,7 @@ export function describeSessionHandle(
     folder = await mkdtemp(join(tmpdir(), 'tabwire-handle-'))
     site = await startLiveSite()
     const bytes = await openDiskArtifactStore(folder)
-    const { sessions } = sessionsOver(store, { bytes, model: patientModel, quotaBytes: 1024 * 1024 })
+    const { sessions } = sessionsOver(store, { bytes, model: blockingModel, quotaBytes: 1024 * 1024 })
     start = async () => {
       const { id } = await sessions.start(OWNER, { viewport: VIEWPORT }, 'CREATING', NEVER)
       return reach((await sessions.handle(id))!)
@@ -368,7 +368,7 @@ export function describeSessionHandle(
       )
       // An existing ticket still permits the upload, but the log has ended.
       const upload = { id: crypto.randomUUID(), name: 'late.txt', contentType: 'text/plain', announcedBytes: null }
-      const kept = await ending.keepUpload(upload, Readable.from([Buffer.from('late')]), NEVER)
+      const kept = await ending.saveUpload(upload, Readable.from([Buffer.from('late')]), NEVER)
       expect(kept).toMatchObject({ name: 'late.txt', kind: 'UPLOAD', sizeBytes: 4, sessionId: ending.sessionId })
       expect(await store.findArtifact(upload.id)).toEqual(kept)
       expect((await history(ending.sessionId)).at(-1)).toMatchObject({ kind: 'STATUS_CHANGE' })

@@ -3,7 +3,7 @@ import { terminateSession } from '../../src/domain/sessions/session-requests.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { OWNER, useLiveSessions } from '../support/live-sessions.ts'
-import { NO_DEADLINE } from '../support/patience.ts'
+import { NO_DEADLINE } from '../support/time-limits.ts'
 import { history, line, newLog, oneTo, sequences, store, useStore } from '../support/session-log.ts'
 
 /** Logs that cannot continue: the store fails permanently, or another writer has taken over. */
@@ -145,7 +145,7 @@ describe('a live session', () => {
     log.append(line('to nobody'))
     expect((await following).at(-1)).toEqual(final)
     await expect.poll(browsers).toEqual([])
-    for await (const { status: told } of changes) if (told === 'FAILED') break
+    for await (const { status: reported } of changes) if (reported === 'FAILED') break
     expect(await sessions.handle(session.id)).toBeNull()
     expect(await find(session.id)).toMatchObject(status)
     expect(await sessions.capacity()).toMatchObject({ live: 0 })

@@ -103,13 +103,13 @@ test.each([
 
 test('who follows the README sees why the request of the demo page failed', async () => {
   await open()
-  const [, told = ''] = /^\*\*In the dashboard\.\*\*([^]*?)\n\n/m.exec(readDocument('README.md')) ?? []
-  const labels = [...told.matchAll(/(?<!\*)\*([^*]+)\*(?!\*)/g)].map(([, label]) => label!)
+  const [, reported = ''] = /^\*\*In the dashboard\.\*\*([^]*?)\n\n/m.exec(readDocument('README.md')) ?? []
+  const labels = [...reported.matchAll(/(?<!\*)\*([^*]+)\*(?!\*)/g)].map(([, label]) => label!)
   const network = labels.pop()!
   expect(labels).toHaveLength(3)
   for (const name of labels) await page.getByRole('button', { name, exact: true }).click()
   await page.getByRole('tab', { name: network }).click()
-  const [, name = ''] = /the red request, `(\w+)`/.exec(told) ?? []
+  const [, name = ''] = /the red request, `(\w+)`/.exec(reported) ?? []
   await page.getByRole('grid', { name: network }).getByText(name, { exact: true }).first().click()
   const pane = page.getByRole('region', { name: 'Request' })
   const reason = pane.getByText('The payment provider did not respond', { exact: false })

@@ -64,13 +64,13 @@ async function serve(env: Record<string, string> = {}) {
   }
   /** Whatever the log says, to its end, or to that of the connection. */
   const follow = (id: string) => {
-    const told: string[] = []
+    const reported: string[] = []
     const text = `subscription { sessionEvents(sessionId: "${id}") {
       entries { ... on ConsoleMessage { text } ... on StatusChange { to endReason } } } }`
     const ended = (async () => {
-      for await (const result of client.iterate({ query: text })) told.push(JSON.stringify(result))
+      for await (const result of client.iterate({ query: text })) reported.push(JSON.stringify(result))
     })()
-    return { told: () => told.join('\n'), ended }
+    return { reported: () => reported.join('\n'), ended }
   }
   /** A stream that never ends by itself. */
   const watchAll = async () => {
@@ -122,12 +122,12 @@ test('SIGTERM with TABWIRE_DRAIN_SECONDS: live sessions work to their end, no ot
 
   const say = `mutation ($id: ID!) { runActions(sessionId: $id, actions: [{ evaluate: { expression: "console.log('still here')" } }]) { success } }`
   expect(await query(say, { id })).toEqual({ runActions: [{ success: true }] })
-  await expect.poll(followed.told).toContain('still here')
+  await expect.poll(followed.reported).toContain('still here')
   expect(server.child.exitCode).toBe(null)
 
   await query('mutation ($id: ID!) { terminateSession(id: $id) { status } }', { id })
   await followed.ended
-  expect(followed.told()).toContain('"endReason":"TERMINATED"')
+  expect(followed.reported()).toContain('"endReason":"TERMINATED"')
   expect(await server.finished).toMatchObject({ code: 0, signal: null })
   await gone
   await running.close()
@@ -152,7 +152,7 @@ test('tabwire drain: sessions that are live at the end of the time end gracefull
   expect(drained.stderr).toMatch(/^The server at \S+ drains: its sessions have until \S+Z\.$/m)
   expect(await server.finished).toMatchObject({ code: 0, signal: null })
   await followed.ended
-  expect(followed.told()).toMatch(/"endReason":"SERVER_SHUTDOWN"/)
+  expect(followed.reported()).toMatch(/"endReason":"SERVER_SHUTDOWN"/)
   await close()
 })
 
@@ -181,7 +181,7 @@ test('SIGTERM without TABWIRE_DRAIN_SECONDS ends at once, also while the server 
   server.child.kill('SIGTERM')
   expect(await server.finished).toMatchObject({ code: 0, signal: null })
   await followed.ended
-  expect(followed.told()).toContain('"endReason":"SERVER_SHUTDOWN"')
+  expect(followed.reported()).toContain('"endReason":"SERVER_SHUTDOWN"')
   await close()
 })
 

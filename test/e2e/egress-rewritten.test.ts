@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { CdpSocket, type CdpAnswer } from '../support/cdp-socket.ts'
 import { ofKind, type LoggedEntry } from '../support/connect-api.ts'
 import { startPagesSite } from '../support/pages-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 const { tabwire, site, start, terminate, get, cdpUrlOf, untilLogged } = withApp(() =>
@@ -43,7 +43,7 @@ test(
     await expect.poll(async () => (await get(session.id))!.pendingRequestCount).toBe(0)
     await terminate(session.id)
     const fields = '... on NetworkRequest { url status failure remoteAddress }'
-    const requests = await wholeLog<LoggedEntry>(tabwire(), session.id, fields)
+    const requests = await readEntireLog<LoggedEntry>(tabwire(), session.id, fields)
     const of = (part: string) => requests.find(({ url }) => String(url).includes(part))
     expect(of('/sent-1')).toMatchObject({ failure: 'BLOCKED (allowedHosts)' })
     expect(of('/sent-2')).toMatchObject({ status: 200, failure: null, remoteAddress: host })

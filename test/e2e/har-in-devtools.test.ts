@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Har, Timings } from 'har-format'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { PATIENCE } from '../support/patience.ts'
+import { WAIT_LIMITS } from '../support/time-limits.ts'
 import { openDevTools, type ImportedRequest } from '../support/devtools-front-end.ts'
 import { readHar } from '../support/har-format.ts'
 import { startExchangeSite } from '../support/site-exchanges.ts'
 import { startSocketSite, type SocketSite } from '../support/site-sockets.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 /** The HAR of a session, imported into the Network panel of the DevTools that the browser itself serves. */
@@ -97,8 +97,8 @@ afterAll(async () => {
 async function harOfVisit(): Promise<string> {
   const url = `${site().url}/?ws=${encodeURIComponent(sockets.socketUrl)}`
   const { id } = await start({ initialPrompt: url, capture: { bodies: 'ALL' } })
-  const said = () => wholeLog<{ text: string }>(tabwire(), id, 'text', { connection: 'consoleMessages' })
-  await vi.waitFor(async () => expect(await said()).toContainEqual({ text: 'all asked' }), PATIENCE)
+  const said = () => readEntireLog<{ text: string }>(tabwire(), id, 'text', { connection: 'consoleMessages' })
+  await vi.waitFor(async () => expect(await said()).toContainEqual({ text: 'all asked' }), WAIT_LIMITS)
   await terminate(id)
   const query = `query ($id: ID!) { exportLog(sessionId: $id, format: HAR) { url } }`
   const { exportLog } = await tabwire().query<{ exportLog: { url: string } }>(query, { id })

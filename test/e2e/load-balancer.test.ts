@@ -17,7 +17,7 @@ vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 leakGate()
 
 const API_KEY = 'key-of-the-clients-of-this-test'
-const PATIENT = { timeout: 120_000 }
+const WAIT_LIMITS = { timeout: 120_000 }
 
 let site: TestSite
 let cluster: TestCluster
@@ -41,7 +41,7 @@ beforeAll(async () => {
   const seen = new Set<string>()
   await vi.waitFor(async () => {
     if (seen.add(await someNode()).size < 3) throw new Error(`haproxy has chosen ${[...seen].join()} alone`)
-  }, PATIENT)
+  }, WAIT_LIMITS)
 })
 afterAll(async () => {
   await balancer?.close()
@@ -145,7 +145,7 @@ test('requests take turns without stickiness; every server reads, lists, follows
     const [round, before] = [turns.slice(-3), turns.slice(-6, -3)]
     return [round.join() === before.join(), new Set(round).size]
   }
-  await expect.poll(rounds, PATIENT).toEqual([true, 3])
+  await expect.poll(rounds, WAIT_LIMITS).toEqual([true, 3])
 
   const sessions: Started[] = []
   while (new Set(sessions.map(({ machineId }) => machineId)).size < 3) sessions.push(await started('/ticker?ms=20'))
@@ -190,7 +190,7 @@ test('a server that drains leaves: nothing is started there, what is open stays,
     recent.push(await someNode())
     return recent.slice(-6).includes(session.machineId) || recent.length < 6
   }
-  await expect.poll(chosen, PATIENT).toBe(false)
+  await expect.poll(chosen, WAIT_LIMITS).toBe(false)
   for (let count = 0; count < 3; count += 1) {
     const other = await started('/title')
     expect(other.machineId).not.toBe(session.machineId)
@@ -210,7 +210,7 @@ test('a server that drains leaves: nothing is started there, what is open stays,
           () => 'here',
           () => 'gone',
         ),
-      PATIENT,
+      WAIT_LIMITS,
     )
     .toBe('gone')
   expect(await firstLines(session.id, 'ws', 5)).toEqual(await firstLines(session.id, 'sse', 5))
@@ -218,8 +218,8 @@ test('a server that drains leaves: nothing is started there, what is open stays,
 
 test('PostgreSQL away: no server is ready, and clients are told so with the code of the servers', async () => {
   await cluster.postgres.stop()
-  await expect.poll(() => balancer.printed(), PATIENT).toMatch(/ready has no server available/)
-  const told = async () => {
+  await expect.poll(() => balancer.printed(), WAIT_LIMITS).toMatch(/ready has no server available/)
+  const reported = async () => {
     const response = await fetch(`${url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'x-api-key': API_KEY },
@@ -228,8 +228,10 @@ test('PostgreSQL away: no server is ready, and clients are told so with the code
     const ready = await fetch(`${url}/ready`)
     return [(await response.text()).match(/DATABASE_UNAVAILABLE/)?.[0], ready.status, (await ready.text()).slice(0, 14)]
   }
-  await expect.poll(told, PATIENT).toEqual(['DATABASE_UNAVAILABLE', 503, '{"ready":false'])
+  await expect.poll(reported, WAIT_LIMITS).toEqual(['DATABASE_UNAVAILABLE', 503, '{"ready":false'])
   await cluster.postgres.start()
-  await expect.poll(async () => (await fetch(`${url}/ready`)).status, PATIENT).toBe(200)
-  await expect.poll(async () => (await send('{ sessions(first: 1) { nodes { id } } }')).errors, PATIENT).toBe(undefined)
+  await expect.poll(async () => (await fetch(`${url}/ready`)).status, WAIT_LIMITS).toBe(200)
+  await expect
+    .poll(async () => (await send('{ sessions(first: 1) { nodes { id } } }')).errors, WAIT_LIMITS)
+    .toBe(undefined)
 })

@@ -4,7 +4,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { SESSION, sessionApi, type SessionData } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -25,7 +25,7 @@ const { start, get, limit, terminate } = sessionApi(() => tabwire)
 const { run } = actionApi(() => tabwire)
 
 async function statusesOf(id: string): Promise<string[]> {
-  const changes = await wholeLog<{ to: string }>(tabwire, id, '... on StatusChange { to }', {
+  const changes = await readEntireLog<{ to: string }>(tabwire, id, '... on StatusChange { to }', {
     only: 'kinds: [STATUS_CHANGE]',
   })
   return changes.map(({ to }) => to)
@@ -125,8 +125,8 @@ describe('startSession', () => {
     await expect.poll(async () => (await read()).consoleMessages.nodes.length).toBe(1)
     await expect.poll(async () => (await read()).networkRequests.nodes.length).toBe(1)
     const { consoleMessages, networkRequests } = await read()
-    const told = JSON.parse(consoleMessages.nodes[0]!.text.replace('environment ', '')) as Record<string, unknown>
-    expect(told).toMatchObject({
+    const reported = JSON.parse(consoleMessages.nodes[0]!.text.replace('environment ', '')) as Record<string, unknown>
+    expect(reported).toMatchObject({
       width: 640,
       height: 480,
       userAgent: 'Tabwire test',

@@ -7,7 +7,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startExchangeSite, type ExchangeSite } from '../support/site-exchanges.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -43,7 +43,7 @@ afterAll(async () => {
 
 test('requests are stored in the form that exports read without parsing them', async () => {
   const { id } = await start({ initialPrompt: site.url })
-  const said = () => wholeLog<{ text: string }>(tabwire, id, 'text', { connection: 'consoleMessages' })
+  const said = () => readEntireLog<{ text: string }>(tabwire, id, 'text', { connection: 'consoleMessages' })
   await expect.poll(said).toContainEqual({ text: 'asked' })
   await terminate(id)
   const client = new pg.Client({ connectionString: postgres.url })

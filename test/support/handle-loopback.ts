@@ -13,7 +13,7 @@ export function loopbackHandle(handle: SessionHandle): SessionHandle {
     let isOpened = false
     far.onMessage((message) => {
       // The first one says which session it is for.
-      if (isOpened) served.hear(message)
+      if (isOpened) served.receive(message)
       isOpened = true
     })
     return ChannelCalls.ofSession(near, handle.sessionId)
@@ -26,7 +26,7 @@ export function loopbackHandle(handle: SessionHandle): SessionHandle {
       const calls = await open()
       return (await calls.ask(method, args, signal).finally(() => calls.close())) as never
     },
-    keepUpload: () => Promise.reject(new Error('the session was not asked')),
+    saveUpload: () => Promise.reject(new Error('the session was not asked')),
   }
   return new RemoteSessionHandle(link)
 }

@@ -1,5 +1,5 @@
 import { Har, type HarSource } from '../../src/domain/exports/har.ts'
-import { matchesFilter } from '../../src/domain/log/entry-filter.ts'
+import { matchesFilter } from '../../src/domain/log/entries/entry-filter.ts'
 import { RequestTextsReader } from '../../src/contract/entries/request-texts-reader.ts'
 import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
 import type { EntryQuery, EntryStep } from '../../src/ports/store.ts'

@@ -49,7 +49,7 @@ export interface LinkOptions {
   unheardMs?: number
   timing?: CallTiming
   store?: RemoteSessionsOptions['store']
-  keepUpload?: RemoteSessionsOptions['keepUpload']
+  saveUpload?: RemoteSessionsOptions['saveUpload']
 }
 
 const SECRET = 'a-secret-of-the-machines-of-a-test'
@@ -101,7 +101,7 @@ export async function linkMachines(
     secret: callerSecret,
     store: options.store ?? { findSession: () => Promise.reject(new Error('no database')) },
     findUrl: async () => url,
-    keepUpload: options.keepUpload ?? (() => Promise.reject(new Error('the session was not asked'))),
+    saveUpload: options.saveUpload ?? (() => Promise.reject(new Error('the session was not asked'))),
   })
   const opened = opening.move()
   return {

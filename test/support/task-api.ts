@@ -2,8 +2,8 @@ import { expect } from 'vitest'
 import type { AiConfig } from '../../src/config.ts'
 import type { Asked, Call, FakeModelServer, Reply } from './fake-model-server.ts'
 import type { GraphQLError, TestApp } from './start-app.ts'
-import { PATIENCE } from './patience.ts'
-import { wholeLog } from './whole-log.ts'
+import { WAIT_LIMITS } from './time-limits.ts'
+import { readEntireLog } from './entire-log.ts'
 
 export const MODEL_KEY = 'secret-of-the-vendor-account'
 
@@ -35,7 +35,7 @@ export interface TaskData {
   session: { id: string }
 }
 
-export interface StoryEntry {
+export interface TimelineEntry {
   __typename: string
   type?: string
   origin?: string
@@ -55,13 +55,13 @@ export interface StoryEntry {
 }
 
 export const TASK = `id prompt status result error steps cost { inputTokens outputTokens usd } createdAt endedAt session { id }`
-const STORY = `__typename
+const TIMELINE = `__typename
   ... on StatusChange { to }
   ... on Action { type origin success error { code message } details result actionCost: cost { inputTokens outputTokens usd } }
   ... on TaskStep { taskId step text calls cost { inputTokens outputTokens usd } }
   ... on TaskEnded { taskId taskStatus result errorMessage steps cost { inputTokens outputTokens usd } }`
 
-const STORY_KINDS = 'kinds: [STATUS_CHANGE, ACTION, TASK_STEP, TASK_ENDED]'
+const TIMELINE_KINDS = 'kinds: [STATUS_CHANGE, ACTION, TASK_STEP, TASK_ENDED]'
 
 /** Starts, follows and cancels tasks of an app that exists only once its tests run. */
 export const taskApi = (tabwire: () => TestApp) => {
@@ -88,7 +88,7 @@ export const taskApi = (tabwire: () => TestApp) => {
     },
 
     /** The last task of the session, once it has ended. */
-    async ended(sessionId: string, timeout: number = PATIENCE.timeout): Promise<TaskData> {
+    async ended(sessionId: string, timeout: number = WAIT_LIMITS.timeout): Promise<TaskData> {
       await expect
         .poll(async () => (await list(sessionId)).at(-1)?.status, { timeout })
         .toMatch(/COMPLETED|FAILED|CANCELLED/)
@@ -96,12 +96,12 @@ export const taskApi = (tabwire: () => TestApp) => {
     },
 
     /** Steps and actions of a task and its session, from the log, which has the end of a task after its row has it. */
-    async story(sessionId: string): Promise<StoryEntry[]> {
+    async timeline(sessionId: string): Promise<TimelineEntry[]> {
       const ended = (await list(sessionId)).filter(({ endedAt }) => endedAt !== null)
-      let entries: StoryEntry[] = []
+      let entries: TimelineEntry[] = []
       await expect
         .poll(async () => {
-          entries = await wholeLog(tabwire(), sessionId, STORY, { only: STORY_KINDS })
+          entries = await readEntireLog(tabwire(), sessionId, TIMELINE, { only: TIMELINE_KINDS })
           return entries.filter(({ __typename: kind }) => kind === 'TaskEnded').map(({ taskId }) => taskId)
         })
         .toEqual(expect.arrayContaining(ended.map(({ id }) => id)))

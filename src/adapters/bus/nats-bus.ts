@@ -12,9 +12,9 @@ import { WakeUpLimiter } from './wake-up-limiter.ts'
 const SUBJECT = 'tabwire.1.log.'
 
 /** Wake-ups that wait while NATS is away; those beyond are left to the followers' polling. */
-const MOST_WAITING = 10_000
+const MAX_WAITING = 10_000
 
-const LAST_WORDS_MS = 500
+const CLOSE_FLUSH_MS = 500
 
 /**
  * Connects to NATS. Rejects with NatsRefused; if no server responds, it resolves and keeps retrying. `share`: is given the
@@ -76,7 +76,7 @@ class NatsBus implements Bus {
 
   publish(sessionId: string): void {
     this.#here.publish(sessionId)
-    if (this.#waiting.size < MOST_WAITING) this.#waiting.add(sessionId)
+    if (this.#waiting.size < MAX_WAITING) this.#waiting.add(sessionId)
     this.#send()
   }
 
@@ -101,7 +101,7 @@ class NatsBus implements Bus {
 
   async close(): Promise<void> {
     this.#isClosing = true
-    if (this.#sending) await Deadline.isMet(this.#sending, LAST_WORDS_MS)
+    if (this.#sending) await Deadline.isMet(this.#sending, CLOSE_FLUSH_MS)
     await this.#link.close()
     this.#limiter.close()
     await this.#here.close()
@@ -156,7 +156,7 @@ class NatsBus implements Bus {
       const sessionIds = [...this.#waiting]
       this.#waiting.clear()
       if (await this.#flush(connection, sessionIds)) continue
-      for (const sessionId of sessionIds) if (this.#waiting.size < MOST_WAITING) this.#waiting.add(sessionId)
+      for (const sessionId of sessionIds) if (this.#waiting.size < MAX_WAITING) this.#waiting.add(sessionId)
     }
   }
 

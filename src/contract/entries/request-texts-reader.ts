@@ -10,7 +10,7 @@ import {
 import type { BodyTexts, RequestTexts } from './request-texts.ts'
 
 /** Longer contents are parsed. */
-const MOST_LENGTH = 128 * 1024
+const MAX_LENGTH = 128 * 1024
 
 // What is matched is JSON: the database accepts nothing else. The patterns accept less than the schemas, never more.
 const TEXT = String.raw`"[^"\\]*(?:\\.[^"\\]*)*"`
@@ -127,7 +127,7 @@ export class RequestTextsReader {
    * stored separately, or it is written otherwise than this server writes it.
    */
   read(content: string): RequestTexts | null {
-    if (content.length > MOST_LENGTH) return null
+    if (content.length > MAX_LENGTH) return null
     FACTS.lastIndex = 0
     const facts = FACTS.exec(content)
     if (!facts) return null

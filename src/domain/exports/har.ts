@@ -1,7 +1,7 @@
 import type { Log, Page } from 'har-format'
 import { SESSION_EVENT_KINDS, type EntryData, type LogEntry, type SessionEventKind } from '../../ports/log-entry.ts'
 import type { StoredRequest } from '../../ports/store.ts'
-import { readSpan, type LogSpan, type SpanStore } from '../log/log-span.ts'
+import { readSpan, type LogSpan, type SpanStore } from '../log/reading/log-span.ts'
 import { textsOfRequest, type BodyTexts, type RequestTexts } from '../../contract/entries/request-texts.ts'
 import { HarRequests, type ReadBodies } from './har-request.ts'
 import { BETWEEN, HarWebSockets, type SocketMessages } from './har-web-sockets.ts'
@@ -23,7 +23,7 @@ const SOCKETS = ['WEB_SOCKET_OPENED', 'WEB_SOCKET_MESSAGES', 'WEB_SOCKET_CLOSED'
 const PAGES = ['PAGE_OPENED', 'NAVIGATION']
 
 /** A session may open any number of popups, and each one is held until the end. */
-const MOST_PAGES = 10_000
+const MAX_PAGES = 10_000
 const CUT = 'Cut: there was no time for all of the log. exportLog has it.'
 
 /** Messages of server-sent events, as stored in the log. */
@@ -173,7 +173,7 @@ export class Har {
   #page(pageId: string, at: number, url: string): boolean {
     const page = this.#pages.get(pageId)
     if (!page) {
-      if (this.#pages.size >= MOST_PAGES) return false
+      if (this.#pages.size >= MAX_PAGES) return false
       this.#pages.set(pageId, { startedAt: at, url })
       return true
     }

@@ -11,11 +11,11 @@ import type { Profiles } from '../profiles/profiles.ts'
 import type { AgentTasks } from '../tasks/agent-tasks.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
 import type { Bodies } from '../bodies/bodies.ts'
-import { captureOf } from '../sessions/capture-input.ts'
-import { policyOf, policyOfShown, type ServerEgress } from '../sessions/egress-input.ts'
+import { captureOf } from '../sessions/input/capture-input.ts'
+import { policyOf, policyOfShown, type ServerEgress } from '../sessions/input/egress-input.ts'
 import { BadUserInput, NotFound } from '../kernel/errors.ts'
-import { hashOfOptions } from '../sessions/idempotency.ts'
-import { readInitialPrompt } from '../sessions/initial-prompt.ts'
+import { hashOfOptions } from '../sessions/input/idempotency.ts'
+import { readInitialPrompt } from '../sessions/input/initial-prompt.ts'
 import { refusePageAddress } from '../kernel/navigation-policy.ts'
 import {
   browserOptionsOf,
@@ -23,24 +23,24 @@ import {
   insertNewSession,
   newSessionRecord,
   requireRecordings,
-} from '../sessions/new-session.ts'
+} from '../sessions/input/new-session.ts'
 import { DEFAULT_DEADLINES, type SessionDeadlines } from '../session/browser-lease.ts'
 import { SessionChanges } from '../sessions/session-changes.ts'
 import { HandleSet } from '../sessions/handle-set.ts'
 import type { Capacity, SessionDirectory, StartWait } from '../sessions/session-directory.ts'
 import type { SessionHandle } from '../sessions/session-handle.ts'
-import { parseStartSession, type SessionOptions, type StartSessionInput } from '../sessions/session-input.ts'
-import { redactionOf } from '../sessions/redaction-input.ts'
+import { parseStartSession, type SessionOptions, type StartSessionInput } from '../sessions/input/session-input.ts'
+import { redactionOf } from '../sessions/input/redaction-input.ts'
 import { listSessions, type SessionListArguments, type SessionListPage } from '../sessions/session-list.ts'
 import { findLive } from '../sessions/live-session.ts'
 import type { HarSource } from '../exports/har.ts'
-import type { LogLimits } from '../log/log-limits.ts'
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { LogLimits } from '../log/writing/log-limits.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import { isEnded, SessionNotRunning } from '../kernel/session-state.ts'
 import type { SessionServices } from '../session/session-services.ts'
 import { Session } from '../session/session.ts'
 import { CapacityQueue } from '../kernel/capacity-queue.ts'
-import { requireRoom } from '../artifacts/storage-room.ts'
+import { requireSpace } from '../artifacts/storage-space.ts'
 import type { LeasedSessions, MachineLease } from '../machines/machines.ts'
 import { LocalSessionHandle } from './local-session-handle.ts'
 import { RemoteChanges, type RemoteWatch } from './remote-changes.ts'
@@ -68,7 +68,7 @@ export interface LocalSessionsOptions {
   captureBodies: CaptureOptions['bodies']
   redact: RedactionRules
   /** Throws StorageFull if there is no space for another session. */
-  requireRoom?(): Promise<void>
+  requireSpace?(): Promise<void>
   deadlines?: Partial<SessionDeadlines> | undefined
 }
 
@@ -131,9 +131,9 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     const earlier = await this.#findStarted(owner, options)
     if (earlier) return this.#untilReached(earlier, waitUntil, signal)
 
-    await this.#options.requireRoom?.()
+    await this.#options.requireSpace?.()
     const profile = options.profileId === null ? null : await this.#options.profiles.open(owner, options.profileId)
-    requireRoom([this.#browsers])
+    requireSpace([this.#browsers])
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     const faults = new SessionFaults()
     const { captureBodies, machine } = this.#options
@@ -160,8 +160,8 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     if (initial?.kind === 'TASK') await ownedBy(faults, () => this.#startInitialTask(session, initial.prompt))
     const browserOptions = browserOptionsOf(options, profile?.state ?? null, policy, capture)
     const firstUrl = initial?.kind === 'URL' ? initial.url : null
-    const keepsHar = options.record.includes('HAR')
-    void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot, keepsHar))
+    const savesHar = options.record.includes('HAR')
+    void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot, savesHar))
     this.#changes.announce(session.snapshot())
     // A shutdown meanwhile has already ended the sessions that existed then.
     if (this.#closing) void session.end('SERVER_SHUTDOWN')

@@ -10,9 +10,9 @@ import { isEnded, LIVE_STATUSES } from '../kernel/session-state.ts'
 const POLL_MS = 2_000
 const WAKE_UP_MS = 250
 /** Of an owner, the newest. */
-const MOST_FOLLOWED = 500
+const MAX_FOLLOWED = 500
 /** More than these do not begin and end between two looks. */
-const MOST_RECENT = 100
+const MAX_RECENT = 100
 /** Sessions per query. */
 const STEP = 500
 
@@ -70,10 +70,10 @@ export class RemoteChanges {
       read: async (known) => {
         const before = new Set(known)
         const isAlone = !hasOthers()
-        const live = isAlone ? [] : await newest(LIVE_STATUSES, MOST_FOLLOWED)
+        const live = isAlone ? [] : await newest(LIVE_STATUSES, MAX_FOLLOWED)
         const ids = new Set(live.map(({ id }) => id))
         const ended = await this.#find([...before].filter((id) => !ids.has(id)))
-        const lately = isAlone ? null : (await newest(null, MOST_RECENT)).filter(({ status }) => isEnded(status))
+        const lately = isAlone ? null : (await newest(null, MAX_RECENT)).filter(({ status }) => isEnded(status))
         const missed = lately?.filter(({ id }) => recent?.has(id) === false && !before.has(id)) ?? []
         recent = lately && new Set(lately.map(({ id }) => id))
         // Those of this machine announce themselves: one that ends meanwhile would be announced as live again.

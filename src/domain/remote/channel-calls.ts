@@ -19,7 +19,7 @@ interface Pending {
 const UNSENT_LOOK_MS = 50
 
 /** A client is not read while this much of what it sent is on its way. */
-const MOST_ON_THE_WAY = 1024 * 1024
+const MAX_ON_THE_WAY = 1024 * 1024
 
 /** WebSocket close code: try again later. */
 const TRY_AGAIN = 1013
@@ -35,7 +35,7 @@ export class ChannelCalls {
 
   private constructor(channel: MachineChannel, open: OpenMessage) {
     this.#channel = channel
-    channel.onMessage((message) => this.#hear(decode(message) as Response))
+    channel.onMessage((message) => this.#receive(decode(message) as Response))
     channel.onDrain(() => this.#clients.forEach((client) => client.regulate()))
     void channel.closed.then(() => this.#end())
     channel.send(encode(open))
@@ -110,8 +110,8 @@ export class ChannelCalls {
     }
   }
 
-  /** See SessionHandle.keepUpload. If the session has ended, the content is left as it is. It must have a listener for errors. */
-  async keepUpload(
+  /** See SessionHandle.saveUpload. If the session has ended, the content is left as it is. It must have a listener for errors. */
+  async saveUpload(
     file: GivenUpload,
     content: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
@@ -173,7 +173,7 @@ export class ChannelCalls {
     this.#channel.send(encode(request))
   }
 
-  #hear(response: Response): void {
+  #receive(response: Response): void {
     const { say, id } = response
     const client = this.#clients.get(id)
     if (say === 'RESULT') this.#settle(id)?.resolve(response.result)
@@ -263,7 +263,7 @@ class FarClientOf {
 
   /** It is read while the session wants it to be, and what it sends arrives there. */
   regulate(): void {
-    const isPaused = this.#isPausedThere || this.#channel.unsentBytes > MOST_ON_THE_WAY
+    const isPaused = this.#isPausedThere || this.#channel.unsentBytes > MAX_ON_THE_WAY
     if (isPaused === this.#isPaused) return
     this.#isPaused = isPaused
     if (isPaused) this.#client.pause()

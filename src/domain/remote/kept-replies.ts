@@ -2,7 +2,7 @@ import type { MessageId } from '../../ports/machine-link.ts'
 
 /** How long, and how much in all: a caller that lost its connection asks again within seconds. */
 const KEEP_MS = 30_000
-const MOST_BYTES = 64 * 1024 * 1024
+const MAX_BYTES = 64 * 1024 * 1024
 
 interface Kept {
   bytes: Uint8Array
@@ -16,12 +16,12 @@ export class KeptReplies {
   #sweep: NodeJS.Timeout | null = null
 
   /** False: it is too large. */
-  keep(id: MessageId, bytes: Uint8Array): boolean {
-    if (bytes.byteLength > MOST_BYTES) return false
+  save(id: MessageId, bytes: Uint8Array): boolean {
+    if (bytes.byteLength > MAX_BYTES) return false
     this.#kept.set(keyOf(id), { bytes, until: performance.now() + KEEP_MS })
     this.#bytes += bytes.byteLength
     for (const key of this.#kept.keys()) {
-      if (this.#bytes <= MOST_BYTES) break
+      if (this.#bytes <= MAX_BYTES) break
       this.#delete(key)
     }
     this.#sweep ??= setInterval(() => this.#deleteOld(), KEEP_MS / 4).unref()

@@ -16,7 +16,7 @@ import type { MachineSecret } from './machine-secret.ts'
 /** Longer than a process that is suspended for a moment needs. */
 const CHALLENGE_MS = 120_000
 /** Connections that can be opened within that time. */
-const MOST_USED = 100_000
+const MAX_USED = 100_000
 
 const NONCE_BYTES = 16
 
@@ -73,7 +73,7 @@ export class AnsweringHandshakes {
       if (at >= now - CHALLENGE_MS) break
       this.#used.delete(used)
     }
-    if (madeAt < now - CHALLENGE_MS || this.#used.has(challenge) || this.#used.size >= MOST_USED) return false
+    if (madeAt < now - CHALLENGE_MS || this.#used.has(challenge) || this.#used.size >= MAX_USED) return false
     this.#used.set(challenge, now)
     return true
   }

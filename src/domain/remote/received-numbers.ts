@@ -1,5 +1,5 @@
 /** Larger than the number of messages of one sender that can overtake each other. */
-const MOST_KEPT = 2_048
+const MAX_KEPT = 2_048
 
 /** The numbers of the messages of one sender that have arrived: none is new twice, however long ago it was. */
 export class ReceivedNumbers {
@@ -11,7 +11,7 @@ export class ReceivedNumbers {
   isNew(number: number): boolean {
     if (!Number.isSafeInteger(number) || number <= this.#floor || this.#kept.has(number)) return false
     this.#kept.add(number)
-    if (this.#kept.size > MOST_KEPT) {
+    if (this.#kept.size > MAX_KEPT) {
       // They arrive in their order, more or less.
       const [oldest] = this.#kept
       this.#kept.delete(oldest!)

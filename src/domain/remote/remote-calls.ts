@@ -175,7 +175,7 @@ export class RemoteCalls {
       else if (machine.unanswered >= this.#timing.beats) this.#fail(machine.to, 'it does not respond')
       else {
         machine.unanswered += 1
-        const { number, sealed } = this.#seal(machine.to, { say: 'WAITING', calls: calls.slice(0, MOST_NAMED) })
+        const { number, sealed } = this.#seal(machine.to, { say: 'WAITING', calls: calls.slice(0, MAX_NAMED) })
         this.#questions.set(number, machine.to)
         this.#messenger.send(machine.to, { sender: this.#sender, number }, sealed)
       }
@@ -188,7 +188,7 @@ export class RemoteCalls {
 
 const GONE = 'it is not running'
 /** Calls in one question: a message is small. */
-const MOST_NAMED = 1_000
+const MAX_NAMED = 1_000
 
 /** A later version may say what this one does not know. */
 function replyIn(message: Uint8Array): ReplyMessage {

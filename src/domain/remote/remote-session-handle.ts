@@ -7,10 +7,10 @@ import type { LogEntry, PendingRequest } from '../../ports/log-entry.ts'
 import type { ProfileDescription } from '../../ports/profile.ts'
 import type { LogHead } from '../../ports/store.ts'
 import type { TaskRecord } from '../../ports/task.ts'
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import { answerOr } from '../kernel/session-state.ts'
 import type { SessionHealth } from '../sessions/session-health.ts'
-import type { SessionChange } from '../sessions/session-input.ts'
+import type { SessionChange } from '../sessions/input/session-input.ts'
 import type {
   AttachedClient,
   GivenActions,
@@ -33,7 +33,7 @@ export interface SessionLink {
   /** Opens a connection for one call. */
   open(): Promise<ChannelCalls>
   /** Saves an upload of a session that has ended. */
-  keepUpload(file: GivenUpload, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ArtifactRecord>
+  saveUpload(file: GivenUpload, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ArtifactRecord>
 }
 
 /** The handle of a session of another machine. Also throws MachineUnreachable. */
@@ -124,7 +124,7 @@ export class RemoteSessionHandle implements SessionHandle {
     return this.#over((calls) => calls.attachClient(name, client))
   }
 
-  async keepUpload(
+  async saveUpload(
     file: GivenUpload,
     content: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
@@ -137,7 +137,7 @@ export class RemoteSessionHandle implements SessionHandle {
     })
     try {
       // A session that has ended refuses it before anything is read.
-      return await answerOr(calls.keepUpload(file, content, signal), () => this.#link.keepUpload(file, content, signal))
+      return await answerOr(calls.saveUpload(file, content, signal), () => this.#link.saveUpload(file, content, signal))
     } finally {
       calls.close()
     }

@@ -22,7 +22,7 @@ export interface RemoteSessionsOptions {
   /** The internal URL of a machine. Null: it is not known. */
   findUrl(address: MachineAddress): Promise<string | null>
   /** Saves an upload of a session that has ended. */
-  keepUpload(
+  saveUpload(
     session: SessionRecord,
     file: GivenUpload,
     content: AsyncIterable<Uint8Array>,
@@ -36,7 +36,7 @@ const SLOW_MS = ACTION_LIMITS.requestMs + 60_000
 const USUAL_MS = 60_000
 
 /** Sessions in one question: a message is small. */
-const MOST_ASKED = 1_000
+const MAX_ASKED = 1_000
 
 /** The sessions of other machines. */
 export class RemoteSessions {
@@ -55,7 +55,7 @@ export class RemoteSessions {
       ask: <T>(method: HandleMethod, args: readonly unknown[], signal?: AbortSignal) =>
         this.#orEnded(sessionId, () => this.#ask<T>(record, method, args, signal)),
       open: () => this.#orEnded(sessionId, () => this.#openSession(record)),
-      keepUpload: (file, content, signal) => this.#options.keepUpload(record, file, content, signal),
+      saveUpload: (file, content, signal) => this.#options.saveUpload(record, file, content, signal),
     }
     return new RemoteSessionHandle(link)
   }
@@ -64,10 +64,8 @@ export class RemoteSessions {
   sets(records: readonly SessionRecord[]): RemoteSet[] {
     const groups = Map.groupBy(records, ({ machineId, machineEpoch }) => `${machineId} ${machineEpoch}`)
     return [...groups.values()].flatMap((group) => {
-      const count = Math.ceil(group.length / MOST_ASKED)
-      return Array.from({ length: count }, (_, index) =>
-        this.#set(group.slice(index * MOST_ASKED).slice(0, MOST_ASKED)),
-      )
+      const count = Math.ceil(group.length / MAX_ASKED)
+      return Array.from({ length: count }, (_, index) => this.#set(group.slice(index * MAX_ASKED).slice(0, MAX_ASKED)))
     })
   }
 

@@ -33,9 +33,9 @@ export interface OwnSessions {
 /** A caller that has not been heard of for so many of its intervals has gone: its calls are canceled. */
 const UNHEARD_MS = 15_000
 /** Calls under way, of all callers. */
-const MOST_CALLS = 10_000
+const MAX_CALLS = 10_000
 /** Senders whose numbers are kept: each is a process that had the secret, since this one began its lease. */
-const MOST_SENDERS = 100_000
+const MAX_SENDERS = 100_000
 
 /** Calls of other machines to the sessions of this one, in messages and over connections. */
 export class ServedCalls {
@@ -77,7 +77,7 @@ export class ServedCalls {
     // What earlier senders said was meant for an earlier address.
     this.#senders.clear()
     this.#unsubscribe =
-      address && this.#messenger.receive(address, (message) => unowned(() => this.#hear(address, message)))
+      address && this.#messenger.receive(address, (message) => unowned(() => this.#receive(address, message)))
   }
 
   /** A connection of another machine. */
@@ -85,13 +85,13 @@ export class ServedCalls {
     let served: ServedChannel | null = null
     let waiting: Uint8Array[] | null = null
     channel.onMessage((message) => {
-      if (served) served.hear(message)
+      if (served) served.receive(message)
       else if (waiting) waiting.push(message)
       else {
         waiting = []
         void this.#open(channel, decode(message) as OpenMessage).then((opened) => {
           served = opened
-          waiting!.forEach((early) => served?.hear(early))
+          waiting!.forEach((early) => served?.receive(early))
         })
       }
     })
@@ -132,7 +132,7 @@ export class ServedCalls {
   }
 
   /** Never throws. */
-  #hear(address: MachineAddress, sealed: Uint8Array): void {
+  #receive(address: MachineAddress, sealed: Uint8Array): void {
     const opened = this.#secret.open(callContext(address), sealed)
     if (!opened) return this.#logger.debug('a message to this machine that no machine has sent was ignored')
     try {
@@ -145,7 +145,7 @@ export class ServedCalls {
 
   #take(address: MachineAddress, message: CallMessage): void {
     const sender = this.#senderOf(message.sender)
-    sender.isHeard = true
+    sender.isHandled = true
     const reply = (said: ReplyMessage) => this.#reply(address, message, said)
     if (!sender.numbers.isNew(message.number)) return this.#repeat(address, message, sender)
     if (message.version !== CALLS_VERSION) return reply({ say: 'UNKNOWN' })
@@ -159,7 +159,7 @@ export class ServedCalls {
       if (encoded.kind === 'FAULT') this.#logger.error({ err: error }, 'a call of another machine failed')
       this.#finish(address, message, { say: 'ERROR', error: encoded })
     }
-    if (this.#calls >= MOST_CALLS) return fail(new CapacityExceeded(1, 'Too many calls of other servers are pending.'))
+    if (this.#calls >= MAX_CALLS) return fail(new CapacityExceeded(1, 'Too many calls of other servers are pending.'))
     if (message.say === 'CALL' && message.isAborted) controller.abort()
     sender.calls.set(message.number, controller)
     this.#calls += 1
@@ -201,7 +201,7 @@ export class ServedCalls {
   /** Keeps the reply, and sends it. Throws TypeError for a result that is no data. */
   #finish(address: MachineAddress, id: MessageId, said: ReplyMessage): void {
     const bytes = encode(said)
-    if (this.#replies.keep(id, bytes)) return this.#sendResult(address, id, bytes)
+    if (this.#replies.save(id, bytes)) return this.#sendResult(address, id, bytes)
     this.#logger.error({ bytes: bytes.byteLength }, 'the result of a call of another machine is too large')
     this.#reply(address, id, { say: 'ERROR', error: { kind: 'FAULT' } })
   }
@@ -224,15 +224,16 @@ export class ServedCalls {
 
   #senderOf(name: string): Sender {
     let sender = this.#senders.get(name)
-    if (!sender) this.#senders.set(name, (sender = { numbers: new ReceivedNumbers(), calls: new Map(), isHeard: true }))
-    if (this.#senders.size > MOST_SENDERS) this.#senders.delete(this.#senders.keys().next().value!)
+    if (!sender)
+      this.#senders.set(name, (sender = { numbers: new ReceivedNumbers(), calls: new Map(), isHandled: true }))
+    if (this.#senders.size > MAX_SENDERS) this.#senders.delete(this.#senders.keys().next().value!)
     return sender
   }
 
   #leaveUnheard(): void {
     for (const sender of this.#senders.values()) {
-      if (!sender.isHeard) for (const controller of sender.calls.values()) controller.abort()
-      sender.isHeard = false
+      if (!sender.isHandled) for (const controller of sender.calls.values()) controller.abort()
+      sender.isHandled = false
     }
     if (this.#calls > 0 || !this.#timer) return
     clearInterval(this.#timer)
@@ -244,7 +245,7 @@ interface Sender {
   readonly numbers: ReceivedNumbers
   readonly calls: Map<number, AbortController>
   /** Since the last look. */
-  isHeard: boolean
+  isHandled: boolean
 }
 
 const NEVER = new AbortController().signal

@@ -30,7 +30,7 @@ export class ServedChannel {
   }
 
   /** A message of the caller. */
-  hear(message: Uint8Array): void {
+  receive(message: Uint8Array): void {
     const request = decode(message) as Request
     const { say } = request
     if (say === 'CALL') this.#begin(request)
@@ -75,7 +75,7 @@ export class ServedChannel {
       return null
     }
     if (method === 'keepUpload') {
-      return handle.keepUpload(args[0] as Parameters<SessionHandle['keepUpload']>[0], this.#contentOf(id), signal)
+      return handle.saveUpload(args[0] as Parameters<SessionHandle['saveUpload']>[0], this.#contentOf(id), signal)
     }
     if (method === 'attachClient') {
       const client = {

@@ -2,10 +2,10 @@ import type { ActionError } from '../../ports/action.ts'
 import type { OpenOutcome } from '../../ports/browser.ts'
 import type { EntryData, EntryDraft } from '../../ports/log-entry.ts'
 import { Deadline } from '../../async/deadline.ts'
-import type { SessionLog } from '../log/session-log.ts'
+import type { SessionLog } from '../log/writing/session-log.ts'
 import type { BrowserLease } from './browser-lease.ts'
 import type { InFlightWork } from './in-flight-work.ts'
-import type { ShownPage } from './shown-page.ts'
+import type { CurrentPage } from './current-page.ts'
 
 /** How long to wait for the log before the page's callers are answered. */
 const COMMIT_MS = 5_000
@@ -24,15 +24,15 @@ export async function openFirstPage(
   browser: BrowserLease,
   url: string,
   { log, sink }: FirstPageHost,
-  shown: ShownPage,
+  currentPage: CurrentPage,
   work: Pick<InFlightWork, 'beginIdle'>,
   signal: AbortSignal,
 ): Promise<void> {
   const startedAt = Date.now()
   const pageId = browser.browser.pages()[0]?.pageId ?? null
   // The document has arrived; its subresources may take longer.
-  const hasArrived = () => shown.hasArrivedSince(pageId, startedAt)
-  const tell = async (error: ActionError | null): Promise<void> => {
+  const hasArrived = () => currentPage.hasArrivedSince(pageId, startedAt)
+  const report = async (error: ActionError | null): Promise<void> => {
     if (error === null || signal.aborted) return
     const at = Date.now()
     const given: EntryData['ACTION'] = {
@@ -50,19 +50,19 @@ export async function openFirstPage(
       cost: null,
     }
     const draft = sink.redacted({ kind: 'ACTION', at, data: given })
-    shown.acted(draft.data, at)
+    currentPage.acted(draft.data, at)
     const patch = error.code === 'BLOCKED' ? { error: draft.data.error!.message } : null
     await Deadline.isMet(Promise.allSettled([log.commit(draft, patch)]), COMMIT_MS)
   }
   const outcome = await browser.open(url, hasArrived, signal)
-  if (!('late' in outcome)) return await tell(failureOf(url, outcome))
+  if (!('late' in outcome)) return await report(failureOf(url, outcome))
   const { limitMs, late } = outcome
-  await tell({ code: 'TIMEOUT', message: `${url} did not respond within ${limitMs} ms.` })
+  await report({ code: 'TIMEOUT', message: `${url} did not respond within ${limitMs} ms.` })
   if (signal.aborted) return
   work.beginIdle(async () => {
     const error = failureOf(url, await late)
     // The timeout has already been reported.
-    if (error?.code === 'BLOCKED') await tell(error)
+    if (error?.code === 'BLOCKED') await report(error)
   })
 }
 

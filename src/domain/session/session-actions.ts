@@ -25,7 +25,7 @@ import { DatabaseUnavailable } from '../kernel/database-unavailable.ts'
 import { NotFound, TabwireError } from '../kernel/errors.ts'
 import { BrowserTimeout } from './browser-lease.ts'
 import type { ArtifactRecorder } from './artifact-recorder.ts'
-import type { SessionLog } from '../log/session-log.ts'
+import type { SessionLog } from '../log/writing/session-log.ts'
 import { Deadline } from '../../async/deadline.ts'
 
 /** For steps without a timeout of their own. */
@@ -67,12 +67,12 @@ export interface ActionHost {
 
 /** Actions of callers on one session's pages: queued, with deadlines, and all of them logged. */
 export class SessionActions {
-  readonly #ground: ActionHost
+  readonly #host: ActionHost
   readonly #queue: ActionQueue
   readonly #requestMs: number
 
-  constructor(ground: ActionHost, queue = new ActionQueue(), requestMs: number = ACTION_LIMITS.requestMs) {
-    this.#ground = ground
+  constructor(host: ActionHost, queue = new ActionQueue(), requestMs: number = ACTION_LIMITS.requestMs) {
+    this.#host = host
     this.#queue = queue
     this.#requestMs = requestMs
   }
@@ -88,12 +88,12 @@ export class SessionActions {
     signal: AbortSignal,
     requestMs = this.#requestMs,
   ): Promise<LogEntry<'ACTION'>[]> {
-    const browser = this.#ground.browser()
+    const browser = this.#host.browser()
     if (request.pageId !== null && !browser.pages().some(({ pageId }) => pageId === request.pageId)) {
       throw new NotFound('page')
     }
     const { promise, resolve } = Promise.withResolvers<LogEntry<'ACTION'>[]>()
-    this.#ground.occupy(async (stopped) => {
+    this.#host.occupy(async (stopped) => {
       const taking = this.#inTurn(browser, steps, request, stopped, signal, requestMs)
       resolve(taking)
       await Promise.allSettled([taking])
@@ -107,7 +107,7 @@ export class SessionActions {
    */
   async observe(request: Omit<ObservationRequest, 'signal'>, signal: AbortSignal): Promise<ObservationOutcome> {
     using deadline = new Deadline(STEP_MS, [signal])
-    const browser = this.#ground.browser()
+    const browser = this.#host.browser()
     if (!browser.pages().some(({ pageId }) => pageId === request.pageId)) throw new NotFound('page')
     return await browser.observe({ ...request, signal: deadline.signal })
   }
@@ -115,7 +115,7 @@ export class SessionActions {
   /** JPEG of a page's viewport; null if none can be taken. Throws SessionNotRunning. */
   async picture(pageId: string, signal: AbortSignal): Promise<Uint8Array | null> {
     using deadline = new Deadline(STEP_MS, [signal])
-    return await this.#ground.browser().picture(pageId, PICTURE_QUALITY, deadline.signal)
+    return await this.#host.browser().picture(pageId, PICTURE_QUALITY, deadline.signal)
   }
 
   /**
@@ -123,9 +123,9 @@ export class SessionActions {
    * or BrowserTimeout at the signal.
    */
   storageState(signal: AbortSignal): Promise<Json> {
-    const browser = this.#ground.browser()
+    const browser = this.#host.browser()
     const { promise, resolve } = Promise.withResolvers<Json>()
-    this.#ground.occupy(async (stopped) => {
+    this.#host.occupy(async (stopped) => {
       const reading = this.#readStorage(browser, AbortSignal.any([stopped, signal]))
       resolve(reading)
       await Promise.allSettled([reading])
@@ -207,10 +207,10 @@ export class SessionActions {
         taskId: request.taskId,
         cost: index === 0 ? request.cost : null,
       }
-      const draft = this.#ground.redacted({ kind: 'ACTION', at: Date.now(), data: given })
+      const draft = this.#host.redacted({ kind: 'ACTION', at: Date.now(), data: given })
       const { at, data } = draft
-      this.#ground.acted(data, at)
-      entries.push(this.#ground.log.commit(draft, { lastActivityAt: at }))
+      this.#host.acted(data, at)
+      entries.push(this.#host.log.commit(draft, { lastActivityAt: at }))
     }
     return committed(entries)
   }
@@ -220,23 +220,23 @@ export class SessionActions {
     const { signal } = deadline
     const files = step.name === 'upload' ? await this.#givenFiles(step) : []
     if (!Array.isArray(files)) return notTaken(files, pageId)
-    const refuseAddress = (url: string) => (url === 'about:blank' ? null : this.#ground.refuseAddress(url))
+    const refuseAddress = (url: string) => (url === 'about:blank' ? null : this.#host.refuseAddress(url))
     const taken = await browser.act(step, { pageId, files, refuseAddress, signal })
     const { file, ...outcome } = taken
     if (outcome.error) return { ...outcome, error: stop.whyBroken() ?? outcome.error, artifactId: null }
     if (!file) return { ...outcome, artifactId: null }
-    const kept = await this.#keep(file, outcome.pageId, signal)
+    const kept = await this.#save(file, outcome.pageId, signal)
     if (typeof kept === 'string') return { ...outcome, artifactId: kept }
     return { ...outcome, error: stop.whyBroken() ?? kept, artifactId: null }
   }
 
   /** Id of the artifact, or the reason why there is none. */
-  async #keep(file: MadeFile, pageId: string | null, signal: AbortSignal): Promise<string | ActionError> {
+  async #save(file: MadeFile, pageId: string | null, signal: AbortSignal): Promise<string | ActionError> {
     const { kind, name, contentType, bytes } = file
     const content = Readable.from([bytes], { objectMode: false })
     try {
       const described = { kind, name, contentType, pageId, sizeBytes: bytes.byteLength }
-      return (await this.#ground.files.keep(described, content, signal)).id
+      return (await this.#host.files.save(described, content, signal)).id
     } catch (error) {
       if (signal.aborted) return { code: 'TIMEOUT', message: 'The file was created, but could not be saved in time.' }
       if (error instanceof TabwireError && isActionErrorCode(error.code)) {
@@ -254,13 +254,13 @@ export class SessionActions {
     return found.flatMap((record) => {
       if (!record) return []
       const { name, contentType, sizeBytes } = record
-      const open = (signal: AbortSignal) => this.#ground.artifacts.open(record, null, signal)
+      const open = (signal: AbortSignal) => this.#host.artifacts.open(record, null, signal)
       return [{ name, contentType, sizeBytes, open }]
     })
   }
 
   async #findArtifact(uuid: string | null): Promise<ArtifactRecord | null> {
-    return uuid === null ? null : this.#ground.artifacts.find(this.#ground.owner, uuid)
+    return uuid === null ? null : this.#host.artifacts.find(this.#host.owner, uuid)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { Deadline } from '../../async/deadline.ts'
 import type { PageState } from '../../ports/browser.ts'
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import { saysEnded } from '../kernel/session-state.ts'
 import type { SessionHandle } from './session-handle.ts'
 import type { SessionHealth } from './session-health.ts'

@@ -7,9 +7,9 @@ import type { ClientDetachReason, LogEntry, PendingRequest } from '../../ports/l
 import type { ProfileDescription } from '../../ports/profile.ts'
 import type { LogHead } from '../../ports/store.ts'
 import type { TaskRecord } from '../../ports/task.ts'
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import type { SessionHealth } from './session-health.ts'
-import type { SessionChange } from './session-input.ts'
+import type { SessionChange } from './input/session-input.ts'
 
 /** Steps as received from a client: they are checked in the session's process. */
 export interface GivenActions {
@@ -150,7 +150,7 @@ export interface SessionHandle {
    * Saves an upload as an artifact of the session, with a log entry unless the session has ended. Reads the stream to
    * its end, or closes it. Throws as Artifacts.keep does.
    */
-  keepUpload(file: GivenUpload, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ArtifactRecord>
+  saveUpload(file: GivenUpload, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ArtifactRecord>
   /** Saves cookies and storage as a profile of the owner. Throws BAD_USER_INPUT or TIMEOUT. */
   saveProfile(name: string, signal: AbortSignal): Promise<ProfileDescription>
 }

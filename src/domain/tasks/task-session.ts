@@ -3,7 +3,7 @@ import type { PageState } from '../../ports/browser.ts'
 import type { EntryDraft, LogEntry, SessionEndReason } from '../../ports/log-entry.ts'
 import type { Cost } from '../../ports/task.ts'
 import { NotFound } from '../kernel/errors.ts'
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import type { GivenStep } from '../sessions/given-step.ts'
 import type { ToolHost } from './tool-executor.ts'
 
@@ -38,7 +38,7 @@ interface TaskActions {
 /**
  * A session from its task's point of view: pages to observe, and actions with the same queue and rules as for clients.
  */
-export function groundOf(session: TaskSession, taskId: string): ToolHost {
+export function hostOf(session: TaskSession, taskId: string): ToolHost {
   return {
     pages: () => session.pages(),
     observe: async (request, signal) => {

@@ -3,7 +3,7 @@ import { BODY_OMISSIONS } from '../../../src/contract/entries/body.ts'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
 import { DEFAULT_CAPTURE, type CaptureOptions } from '../../../src/ports/capture.ts'
 import type { EntryData } from '../../../src/ports/log-entry.ts'
-import { NO_DEADLINE } from '../../support/patience.ts'
+import { NO_DEADLINE } from '../../support/time-limits.ts'
 import { LARGE, startBodiesSite, type BodiesSite } from './bodies-site.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
@@ -264,8 +264,13 @@ describe('why there is none', () => {
         const { recorder } = visited
         await request(visited, '?head')
         const entries = recorder.of('NETWORK_REQUEST').filter(({ url }) => !url.includes('/page/'))
-        const told = entries.map((entry) => [entry.method, new URL(entry.url).pathname, sent(entry), received(entry)])
-        expect(told).toEqual(
+        const reported = entries.map((entry) => [
+          entry.method,
+          new URL(entry.url).pathname,
+          sent(entry),
+          received(entry),
+        ])
+        expect(reported).toEqual(
           expect.arrayContaining([
             ['GET', '/redirect', null, null],
             ['GET', '/json', null, '{"greeting":"grüezi"}'],

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { contentOf, plainContentOf, startOf } from '../../../src/adapters/playwright/recorders/bodies/body-text.ts'
 import { ByteBudget } from '../../../src/adapters/playwright/recorders/bodies/byte-budget.ts'
 import { isTextual, isUnknown, mediaTypeOf } from '../../../src/adapters/playwright/recorders/bodies/media-type.ts'
-import { NO_DEADLINE } from '../../support/patience.ts'
+import { NO_DEADLINE } from '../../support/time-limits.ts'
 
 const OFTEN = { interval: 1 }
 
@@ -54,8 +54,8 @@ test.each([
 ])('the first %j of %d bytes is %j', (text, length, expected) => {
   const bytes = Buffer.from(text)
   expect(Buffer.from(startOf({ bytes, isText: true }, length)).toString()).toBe(expected)
-  const { bytes: told, isText } = plainContentOf(bytes.subarray(0, length), true)
-  expect([Buffer.from(told).toString(), isText]).toEqual([expected, true])
+  const { bytes: reported, isText } = plainContentOf(bytes.subarray(0, length), true)
+  expect([Buffer.from(reported).toString(), isText]).toEqual([expected, true])
 })
 
 test('bytes under way are bounded, and what waits too long leaves', async () => {

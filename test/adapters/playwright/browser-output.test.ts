@@ -6,7 +6,7 @@ import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/br
 import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/browser-executable.ts'
 import { BrowsersDirectory } from '../../../src/adapters/playwright/launch/browsers-directory.ts'
 import { openBrowser } from '../../../src/adapters/playwright/launch/open-browser.ts'
-import { NO_DEADLINE } from '../../support/patience.ts'
+import { NO_DEADLINE } from '../../support/time-limits.ts'
 import { logger } from './test-pool.ts'
 
 test('the browser writes no line of a page to its own output', async () => {
@@ -17,7 +17,7 @@ test('the browser writes no line of a page to its own output', async () => {
   const parent = new BrowsersDirectory(directory, logger)
   const { process: browser, page } = await openBrowser(mode, parent, createBrowserPipes(), null, logger, NO_DEADLINE)
   await page.evaluate('for (let index = 0; index < 20; index += 1) console.error(`line ${index} of the page`)')
-  browser.wire.tell('Browser.close')
+  browser.connection.notify('Browser.close')
   await browser.exited
   await browser.close(0)
   expect(browser.lastOutput()).not.toContain('of the page')

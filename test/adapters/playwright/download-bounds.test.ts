@@ -9,10 +9,10 @@ import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder
 import type { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-process.ts'
 import { prlimitPath } from '../../../src/adapters/playwright/launch/setpriv.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
-import { QuotaRooms } from '../../../src/domain/artifacts/quota-rooms.ts'
-import { NO_DEADLINE } from '../../support/patience.ts'
+import { QuotaReservations } from '../../../src/domain/artifacts/quota-reservations.ts'
+import { NO_DEADLINE } from '../../support/time-limits.ts'
 import { startDownloadSite } from '../../support/site-downloads.ts'
-import { fakeWire } from './fake-wire.ts'
+import { fakeCdpConnection } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger, startTestPool } from './test-pool.ts'
 
@@ -20,13 +20,13 @@ const MIB = 1024 * 1024
 
 /** Blocks all messages of browsers, and cancellations of downloads to them. Returns a function that unblocks them. */
 function deafen(): () => void {
-  const { tell } = CdpConnection.prototype
+  const { notify } = CdpConnection.prototype
   const hearing = vi.spyOn(CdpConnection.prototype, 'work').mockReturnValue(false)
-  const telling = vi.spyOn(CdpConnection.prototype, 'tell').mockImplementation(function (
+  const telling = vi.spyOn(CdpConnection.prototype, 'notify').mockImplementation(function (
     this: CdpConnection,
     ...command
   ) {
-    if (command[0] !== 'Browser.cancelDownload') tell.apply(this, command)
+    if (command[0] !== 'Browser.cancelDownload') notify.apply(this, command)
   })
   const restore = () => {
     hearing.mockRestore()
@@ -50,16 +50,16 @@ test.skipIf(prlimitPath() === null)(
     // If its own limit fails, the limit of all files ends it.
     const testPool = await startTestPool({ warm: 0, tempLimitBytes: 2_048 * MIB })
     const { session, recorder } = await testPool.start()
-    recorder.roomBytes = 4 * MIB
+    recorder.reservedBytes = 4 * MIB
     const [pid] = testPool.browsers()
     const [, atStart] = fileLimits(pid!)
 
-    const hear = deafen()
+    const emit = deafen()
     const opened = session.open(`${site.url}/endless`, NO_DEADLINE)
     await expect.poll(() => site.endless).toMatchObject({ begun: 1, open: 0 })
     expect(site.endless.bytes).toBeLessThan(512 * MIB)
     expect(recorder.of('DOWNLOAD')).toEqual([])
-    hear()
+    emit()
     await session.ping(30_000)
     await opened
     await expect
@@ -67,7 +67,7 @@ test.skipIf(prlimitPath() === null)(
       .toMatchObject([{ url: `${site.url}/endless`, failure: 'quota exceeded', sizeBytes: null, pageId: 'p1' }])
 
     await expect.poll(() => fileLimits(pid!)).toEqual([atStart, atStart])
-    recorder.roomBytes = 64 * MIB
+    recorder.reservedBytes = 64 * MIB
     await session.open(`${site.url}/held?bytes=${20 * MIB}`, NO_DEADLINE)
     site.release()
     await expect.poll(() => recorder.of('DOWNLOAD').at(1)).toMatchObject({ failure: null, sizeBytes: 20 * MIB })
@@ -79,7 +79,7 @@ test.skipIf(prlimitPath() === null)(
 test.skipIf(prlimitPath() === null)('also a file that has no name yet is bounded, as long as it is there', async () => {
   const testPool = await startTestPool({ warm: 0 })
   const { session, recorder } = await testPool.start()
-  recorder.roomBytes = 4 * MIB
+  recorder.reservedBytes = 4 * MIB
   const [pid] = testPool.browsers()
   const [, atStart] = fileLimits(pid!)
   const file = join(testPool.directory, readdirSync(testPool.directory)[0]!, 'tmp', '.org.chromium.Chromium.Abc123')
@@ -99,13 +99,20 @@ describe('a download that the browser ends at the last bound of its files', () =
     [maxBytes - 1_000, 'temporary folder full'],
     [maxBytes / 2, 'canceled'],
   ])('at %d bytes: %s', (receivedBytes, failure) => {
-    const { wire, hear } = fakeWire()
+    const { connection, emit } = fakeCdpConnection()
     const recorder = new RecordingRecorder()
-    const recording = new RecorderSet(wire, new TargetRegistry(wire), recorder, true, '/no/such/folder', logger)
+    const recording = new RecorderSet(
+      connection,
+      new TargetRegistry(connection),
+      recorder,
+      true,
+      '/no/such/folder',
+      logger,
+    )
     onTestFinished(() => recording.stop())
     recording.limitDownloads(maxBytes)
-    hear('Browser.downloadWillBegin', { frameId: 'f', guid: 'g', url: 'http://site/', suggestedFilename: 'x' })
-    hear('Browser.downloadProgress', { guid: 'g', state: 'canceled', receivedBytes, totalBytes: 0 })
+    emit('Browser.downloadWillBegin', { frameId: 'f', guid: 'g', url: 'http://site/', suggestedFilename: 'x' })
+    emit('Browser.downloadProgress', { guid: 'g', state: 'canceled', receivedBytes, totalBytes: 0 })
     expect(recorder.of('DOWNLOAD')).toMatchObject([{ failure }])
   })
 })
@@ -119,16 +126,16 @@ describe('the file of a download counts once in the quota of its owner, whatever
     const folder = mkdtempSync(join(tmpdir(), 'tw-'))
     const [downloads, temporary] = [join(folder, 'downloads'), join(folder, 'tmp')]
     for (const one of [downloads, temporary]) mkdirSync(one)
-    const rooms = new QuotaRooms(quota, () => Promise.resolve(0), logger)
+    const reservations = new QuotaReservations(quota, () => Promise.resolve(0), logger)
     const recorder = new RecordingRecorder()
-    recorder.openRoom = () => rooms.open('owner')
-    const { wire, hear } = fakeWire()
+    recorder.reserveSpace = () => reservations.open('owner')
+    const { connection, emit } = fakeCdpConnection()
     const browser = { folders: { temporary }, fileSizeLimit: { set: () => {} } } as unknown as BrowserProcess
-    const targets = new TargetRegistry(wire)
-    const recording = new RecorderSet(wire, targets, recorder, true, downloads, logger, browser)
+    const targets = new TargetRegistry(connection)
+    const recording = new RecorderSet(connection, targets, recorder, true, downloads, logger, browser)
     // There is no browser to ask for pages.
     targets.dispose()
-    const other = rooms.open('owner')
+    const other = reservations.open('owner')
     onTestFinished(() => {
       recording.stop()
       rmSync(folder, { recursive: true })
@@ -137,8 +144,8 @@ describe('the file of a download counts once in the quota of its owner, whatever
       recorder,
       left: () => other.limit,
       begin: (guid: string) =>
-        hear('Browser.downloadWillBegin', { frameId: 'f', guid, url: 'http://site/', suggestedFilename: 'x' }),
-      progress: (guid: string, more: object) => hear('Browser.downloadProgress', { guid, totalBytes: 0, ...more }),
+        emit('Browser.downloadWillBegin', { frameId: 'f', guid, url: 'http://site/', suggestedFilename: 'x' }),
+      progress: (guid: string, more: object) => emit('Browser.downloadProgress', { guid, totalBytes: 0, ...more }),
       nameless: join(temporary, '.org.chromium.Chromium.Abc123'),
       named: (guid: string) => join(downloads, `${guid}.crdownload`),
     }

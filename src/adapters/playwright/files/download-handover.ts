@@ -5,7 +5,7 @@ import { Deadline } from '../../../async/deadline.ts'
 type Copying = Pick<ClientFolder, 'copy'>
 
 /** Number of results that are remembered. */
-const MOST_RESULTS = 1_000
+const MAX_RESULTS = 1_000
 /** Finding out whether a client has a folder here takes milliseconds, and longer on a machine with many connections. */
 const FINDING_MS = 10_000
 /** Storing an artifact of gigabytes takes time. */
@@ -37,15 +37,15 @@ export class DownloadHandover {
   }
 
   /** Resolves when the download has ended and its file was processed: whether it became an artifact. */
-  async isKept(guid: string): Promise<boolean> {
+  async isSaved(guid: string): Promise<boolean> {
     return !this.#isOver && (await Deadline.result(this.#resultOf(guid).promise, KEPT_MS)) === true
   }
 
   /** The download has ended, and its file, if it has one, is about to be removed. Never rejects. */
-  async ended(guid: string, path: string, isKept: boolean): Promise<void> {
+  async ended(guid: string, path: string, isSaved: boolean): Promise<void> {
     const folders = this.#folders.get(guid)
     this.#folders.delete(guid)
-    if (folders && isKept) {
+    if (folders && isSaved) {
       for (const finding of folders) {
         const folder = await Deadline.result(finding, FINDING_MS)
         await folder
@@ -53,7 +53,7 @@ export class DownloadHandover {
           .catch((error: unknown) => this.#logger.warn({ err: error }, 'a download could not be copied for a client'))
       }
     }
-    this.#resultOf(guid).resolve(isKept)
+    this.#resultOf(guid).resolve(isSaved)
   }
 
   /** Unfinished downloads are not kept. */
@@ -68,7 +68,7 @@ export class DownloadHandover {
     if (known) return known
     const result = Promise.withResolvers<boolean>()
     this.#results.set(guid, result)
-    if (this.#results.size > MOST_RESULTS) {
+    if (this.#results.size > MAX_RESULTS) {
       const [oldest] = this.#results.keys()
       this.#results.get(oldest!)?.resolve(false)
       this.#results.delete(oldest!)

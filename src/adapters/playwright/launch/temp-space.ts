@@ -12,9 +12,9 @@ const PAUSE_FOR_FILE_MS = 0.1
 /** Files whose sizes are read concurrently. */
 const AT_ONCE = 32
 /** Deeper than any folder of a browser or a recording. */
-const MOST_LEVELS = 24
+const MAX_LEVELS = 24
 /** A new session is rejected if less than this share of the limit is left. */
-const ROOM_TO_START = 0.1
+const SPACE_TO_START = 0.1
 /** It is also rejected if less than this share of the file system is free, or these bytes if they are less. */
 const FREE_SHARE = 0.05
 const FREE_BYTES = 256 * 1024 * 1024
@@ -99,10 +99,10 @@ export class TempSpace {
 
   /** Why no session can be started now, in one sentence; null: one can. */
   refusal(): string | null {
-    const most = this.#limitBytes * (1 - ROOM_TO_START)
-    if (this.#usedBytes() > most) this.#forgetRemoved()
+    const max = this.#limitBytes * (1 - SPACE_TO_START)
+    if (this.#usedBytes() > max) this.#forgetRemoved()
     const used = this.#usedBytes()
-    if (used > most) {
+    if (used > max) {
       return `The temporary folder is full: browsers use ${mebibytes(used)} of ${mebibytes(this.#limitBytes)} MiB (TABWIRE_TEMP_LIMIT_MB). Terminate sessions, or try again later.`
     }
     if (this.#freeBytes < this.#freeNeeded) {
@@ -203,7 +203,7 @@ async function measureFolder(dir: string): Promise<{ sizes: FolderSizes; files: 
   let fileCount = 0
   const add = (key: string, bytes: number) => sizes.set(key, (sizes.get(key) ?? 0) + bytes)
   const walk = async (path: string, keyOf: (name: string) => string, level: number): Promise<void> => {
-    if (level > MOST_LEVELS) return
+    if (level > MAX_LEVELS) return
     const entries = await readdir(path, { withFileTypes: true }).catch(() => [])
     const files = entries.filter((entry) => !entry.isDirectory())
     fileCount += files.length

@@ -6,12 +6,12 @@ export type DownloadBehavior = 'allow' | 'deny'
 /** Form of a context's id. */
 export const CONTEXT_ID = /^\w{1,64}$/
 /** Contexts that are remembered: clients create and close many, and can name some that do not exist. */
-const MOST_CONTEXTS = 1_000
+const MAX_CONTEXTS = 1_000
 
 /** Forgets the context that was named least recently if there are too many. */
 export function dropOldest(byContext: Map<string, unknown>): void {
   const [oldest] = byContext.keys()
-  if (oldest !== undefined && byContext.size > MOST_CONTEXTS) byContext.delete(oldest)
+  if (oldest !== undefined && byContext.size > MAX_CONTEXTS) byContext.delete(oldest)
 }
 
 /**
@@ -19,15 +19,15 @@ export function dropOldest(byContext: Map<string, unknown>): void {
  * browser forgets it with the client that said it, and what our Playwright had said before.
  */
 export class DownloadBehaviors {
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #downloadsDir: string
   readonly #browserContextId: string
   /** By context: of each client that said something, in order. */
   readonly #said = new Map<string, Map<object, DownloadBehavior>>()
 
   /** `browserContextId`: the session's own context. */
-  constructor(wire: CdpConnection, downloadsDir: string, browserContextId: string) {
-    this.#wire = wire
+  constructor(connection: CdpConnection, downloadsDir: string, browserContextId: string) {
+    this.#connection = connection
     this.#downloadsDir = downloadsDir
     this.#browserContextId = browserContextId
   }
@@ -56,7 +56,7 @@ export class DownloadBehaviors {
     }
     for (const browserContextId of contexts) {
       const behavior = [...(this.#said.get(browserContextId)?.values() ?? [])].at(-1) ?? 'allow'
-      this.#wire.tell('Browser.setDownloadBehavior', this.params(browserContextId, behavior))
+      this.#connection.notify('Browser.setDownloadBehavior', this.params(browserContextId, behavior))
     }
   }
 }

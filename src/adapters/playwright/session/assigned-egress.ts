@@ -13,8 +13,8 @@ export function assignEgress({ process, faults }: OpenBrowser, policy: EgressPol
   const connections = new ConnectionOutcomes(process.proxy?.port ?? null, policy)
   const assigned = process.proxy?.assign(
     policy,
-    heardBy((outcome: ConnectionOutcome) => connections.heard(outcome), faults),
-    heardBy((end: WebSocketEnd) => connections.webSockets.heard(end), faults),
+    receivedBy((outcome: ConnectionOutcome) => connections.received(outcome), faults),
+    receivedBy((end: WebSocketEnd) => connections.webSockets.received(end), faults),
   )
   // Callers that await it handle the rejection; if the browser proves unusable, there are none.
   assigned?.catch(() => undefined)
@@ -22,10 +22,10 @@ export function assignEgress({ process, faults }: OpenBrowser, policy: EgressPol
 }
 
 /** Assigns a fault owner to the handling of a proxy's reports. */
-function heardBy<T>(hear: (told: T) => void, owner: FaultOwner): (told: T) => void {
-  return (told) => {
+function receivedBy<T>(hear: (reported: T) => void, owner: FaultOwner): (reported: T) => void {
+  return (reported) => {
     try {
-      hear(told)
+      hear(reported)
     } catch (error) {
       owner.fail(error)
     }

@@ -8,7 +8,7 @@ import { unowned } from '../../../fault-owner.ts'
 import type { LaunchMode } from '../launch/browser-process.ts'
 import { assignEgress, type AssignedEgress } from './assigned-egress.ts'
 import { PlaywrightSession } from './browser-session.ts'
-import { BrowserWays } from '../launch/browser-ways.ts'
+import { BrowserProxies } from '../launch/browser-proxies.ts'
 import { BrowsersDirectory } from '../launch/browsers-directory.ts'
 import { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import { Deadline } from '../../../async/deadline.ts'
@@ -51,7 +51,7 @@ export interface BrowserPoolOptions {
   /** Limits on the browsers' messages. */
   messageLimits?: MessageLimits
   /** Absent: without proxies, for sessions without network restrictions. */
-  ways?: BrowserWays
+  browserProxies?: BrowserProxies
   /** Called when the process of the first browser has started, and again for each other launch mode that is tried. */
   onLaunching?: () => void
   /** How long entries wait for their bodies, instead of the usual time; for tests. */
@@ -78,7 +78,7 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
     machineId,
     logger,
     messageLimits = MESSAGE_LIMITS,
-    ways = new BrowserWays(null, false),
+    browserProxies = new BrowserProxies(null, false),
   } = options
   const pipes = createBrowserPipes(messageLimits)
   await reapLeftovers(tempRoot, machineId, logger)
@@ -91,7 +91,7 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
     machineId,
     pipes,
     Math.max(space.sessionLimitBytes, LEAST_FILE_BYTES),
-    ways.usual,
+    browserProxies.defaultProxies,
     logger,
     options.onLaunching,
   ).catch(async (error: unknown) => {
@@ -99,7 +99,7 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
     await parent.close()
     throw error
   })
-  return new WarmBrowserPool(mode, browser, sandboxProblem, parent, space, pipes, ways, options)
+  return new WarmBrowserPool(mode, browser, sandboxProblem, parent, space, pipes, browserProxies, options)
 }
 
 class WarmBrowserPool implements SandboxedBrowserPool {
@@ -110,7 +110,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   readonly #space: TempSpace
   #target: number
   readonly #pipes: BrowserPipes
-  readonly #ways: BrowserWays
+  readonly #browserProxies: BrowserProxies
   readonly #bodyWaitMs: number | undefined
   readonly #logger: Logger
   readonly #description: string
@@ -132,7 +132,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     parent: BrowsersDirectory,
     space: TempSpace,
     pipes: BrowserPipes,
-    ways: BrowserWays,
+    browserProxies: BrowserProxies,
     { warm: target, bodyWaitMs, logger }: Pick<BrowserPoolOptions, 'warm' | 'bodyWaitMs' | 'logger'>,
   ) {
     this.#mode = mode
@@ -141,7 +141,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     space.watch(first.process.folders.dir)
     this.#target = target
     this.#pipes = pipes
-    this.#ways = ways
+    this.#browserProxies = browserProxies
     this.#bodyWaitMs = bodyWaitMs
     this.#logger = logger
     this.sandboxed = mode.sandboxed
@@ -163,8 +163,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     try {
       for (;;) {
         signal.throwIfAborted()
-        const way = this.#ways.of(options.egress)
-        const warm = way === this.#ways.usual ? this.#warm.shift() : undefined
+        const way = this.#browserProxies.of(options.egress)
+        const warm = way === this.#browserProxies.defaultProxies ? this.#warm.shift() : undefined
         const open = warm ?? (await this.#launch(way, signal))
         try {
           // Runs concurrently: the proxy's thread applies the policy while the browser is checked.
@@ -234,12 +234,12 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     signal: AbortSignal,
   ): Promise<BrowserSession> {
     const { process, targets, browser, faults } = open
-    faults.tell((error) => recorder.failed(error))
+    faults.reportTo((error) => recorder.failed(error))
     const logger = this.#logger
     const isDefault = fitsWarm(options)
     const recordings = new CaptureSet(options.record, process, targets, recorder, logger)
     const recording = new RecorderSet(
-      process.wire,
+      process.connection,
       targets,
       recorder,
       isDefault,
@@ -255,7 +255,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       recordings.redact(redaction)
       recorder.expectSecret(options.httpCredentials.password)
     }
-    prepareWorkers(process.wire, targets, options)
+    prepareWorkers(process.connection, targets, options)
     try {
       const opened = async () => {
         if (isDefault) {
@@ -301,8 +301,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
 
   #keepWarm(open: OpenBrowser): void {
     this.#warm.push(open)
-    const { exited, wire } = open.process
-    void Promise.race([exited, wire.misbehaved]).then((how) => {
+    const { exited, connection } = open.process
+    void Promise.race([exited, connection.misbehaved]).then((how) => {
       const place = this.#warm.indexOf(open)
       if (place < 0) return
       this.#warm.splice(place, 1)
@@ -329,7 +329,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     while (this.#lacks() && !signal.aborted) {
       try {
         await this.#quiet(signal)
-        const open = await this.#launch(this.#ways.usual, signal)
+        const open = await this.#launch(this.#browserProxies.defaultProxies, signal)
         if (signal.aborted) await open.process.close(0)
         else if (this.#warm.length < this.#target) this.#keepWarm(open)
         else await open.process.close(1_000)
@@ -369,7 +369,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
 async function isUsable({ process, targets }: OpenBrowser): Promise<boolean> {
   const [sessionId] = targets.pageSessionIds()
   if (process.hasExited || sessionId === undefined) return false
-  const answer = process.wire.send('Runtime.getHeapUsage', {}, sessionId).then(
+  const answer = process.connection.send('Runtime.getHeapUsage', {}, sessionId).then(
     () => true,
     () => false,
   )

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BodyOmission, EntryBodies } from '../../../../contract/entries/body.ts'
 import { Deadline } from '../../../../async/deadline.ts'
 import type { EventSink } from '../../../../ports/browser.ts'
-import type { CapturedBody, KeptBody } from '../../../../ports/body.ts'
+import type { CapturedBody, SavedBody } from '../../../../ports/body.ts'
 import type { CaptureOptions } from '../../../../ports/capture.ts'
 import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import type { CdpResult } from '../../cdp/protocol/cdp-commands.ts'
@@ -21,7 +21,7 @@ export interface BodyCapture extends Pick<CaptureOptions, 'bodies' | 'maxBodyByt
 }
 
 /** A body, the reason why it is missing, or the fact that there was none. */
-type Part = KeptBody | { body: null; omitted: null }
+type Part = SavedBody | { body: null; omitted: null }
 
 /** Bodies of an ended request: those available so far, while the rest is fetched. */
 interface Collecting {
@@ -39,10 +39,10 @@ const BODIES_MS = 1_000
  */
 const READ_MS = 250
 /** Bytes of bodies that are fetched and stored concurrently for one session; more have to wait. */
-const MOST_BYTES_AT_ONCE = 16 * 1024 * 1024
-const MOST_AT_ONCE = 64
+const MAX_BYTES_AT_ONCE = 16 * 1024 * 1024
+const MAX_AT_ONCE = 64
 /** Most entries of one session that wait for their bodies. */
-const MOST_WAITING = 2_000
+const MAX_WAITING = 2_000
 /**
  * Bytes of the newest bodies that the browser keeps even if their page is gone. Each body is fetched as soon as it is
  * complete, so this has to suffice for those that arrive while the server is busy.
@@ -55,7 +55,7 @@ const MEBIBYTE = 1024 * 1024
 
 const CAPTURED_TYPES: ReadonlySet<string> = new Set(['XHR', 'FETCH', 'DOCUMENT'])
 /** Targets whose Network domain Playwright enables, too: enabling it again has no effect. */
-const SPEAKERS: ReadonlySet<string> = new Set(['page', 'iframe', 'worker', 'shared_worker', 'service_worker'])
+const SOURCES: ReadonlySet<string> = new Set(['page', 'iframe', 'worker', 'shared_worker', 'service_worker'])
 const NO_BODY: Part = { body: null, omitted: null }
 const omitted = (why: BodyOmission): Part => ({ body: null, omitted: why })
 const NOT_CAPTURED = omitted('NOT_CAPTURED')
@@ -73,26 +73,33 @@ const LATE = omitted('LATE')
  * service worker are lost.
  */
 export class BodyRecorder {
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #targets: TargetRegistry
-  readonly #keepBody: EventSink['keepBody']
+  readonly #saveBody: EventSink['saveBody']
   readonly #capture: BodyCapture
   readonly #sent: SentBodies
-  readonly #atOnce = new ByteBudget(MOST_BYTES_AT_ONCE, MOST_AT_ONCE)
+  readonly #atOnce = new ByteBudget(MAX_BYTES_AT_ONCE, MAX_AT_ONCE)
   readonly #collecting = new Set<Collecting>()
 
-  constructor(wire: CdpConnection, targets: TargetRegistry, keepBody: EventSink['keepBody'], capture: BodyCapture) {
-    this.#wire = wire
+  constructor(
+    connection: CdpConnection,
+    targets: TargetRegistry,
+    saveBody: EventSink['saveBody'],
+    capture: BodyCapture,
+  ) {
+    this.#connection = connection
     this.#targets = targets
-    this.#keepBody = keepBody
+    this.#saveBody = saveBody
     this.#capture = capture
     this.#sent = new SentBodies(capture.maxBodyBytes, (chainId, sessionId) => this.#askSent(chainId, sessionId))
     if (capture.bodies === 'NONE') return
-    wire.on('Network.requestWillBeSentExtraInfo', ({ requestId, headers }) => this.#sent.heard(requestId, headers))
+    connection.on('Network.requestWillBeSentExtraInfo', ({ requestId, headers }) =>
+      this.#sent.received(requestId, headers),
+    )
     const maxTotalBufferSize = Math.max(BROWSER_BYTES, 2 * capture.maxBodyBytes)
     const durable = { maxTotalBufferSize, maxResourceBufferSize: maxTotalBufferSize, enableDurableMessages: true }
     targets.prepareSessions((sessionId, type) => {
-      if (SPEAKERS.has(type)) wire.tell('Network.enable', durable, sessionId)
+      if (SOURCES.has(type)) connection.notify('Network.enable', durable, sessionId)
     })
   }
 
@@ -106,7 +113,7 @@ export class BodyRecorder {
   }
 
   /**
-   * The bodies of an ended request: at once if none has to be fetched, otherwise within BODIES_MS. `goesOn`: whether
+   * The bodies of an ended request: at once if none has to be fetched, otherwise within BODIES_MS. `continues`: whether
    * another request with the same id follows, whose body the browser would return: the next HOP, or the SAME request
    * again.
    */
@@ -114,13 +121,13 @@ export class BodyRecorder {
     chainId: string,
     exchange: Exchange,
     outcome: Outcome,
-    goesOn: 'HOP' | 'SAME' | null = null,
+    continues: 'HOP' | 'SAME' | null = null,
   ): EntryBodies | Promise<EntryBodies> {
-    const sent = this.#sent.take(chainId, goesOn === 'SAME')
+    const sent = this.#sent.take(chainId, continues === 'SAME')
     const request = this.#requestPart(exchange, sent)
-    const response = goesOn === null ? this.#responsePart(exchange, outcome) : this.#hopPart(exchange)
+    const response = continues === null ? this.#responsePart(exchange, outcome) : this.#hopPart(exchange)
     if (request && response) return bodiesOf(request, response)
-    if (this.#collecting.size >= MOST_WAITING) return bodiesOf(request ?? LATE, response ?? LATE)
+    if (this.#collecting.size >= MAX_WAITING) return bodiesOf(request ?? LATE, response ?? LATE)
     return this.#inTime(request, response, (late) => [
       request ? null : this.#fetchRequest(chainId, exchange, sent!, late),
       response ? null : this.#fetchResponse(chainId, exchange, late),
@@ -164,7 +171,7 @@ export class BodyRecorder {
   /** If the server itself was suspended, the timeout fires before it has read bodies that arrived in time. */
   async #expired(): Promise<void> {
     await nextTurn()
-    if (this.#wire.hasUnread) await Deadline.isMet(this.#wire.caughtUp(), READ_MS)
+    if (this.#connection.hasUnread) await Deadline.isMet(this.#connection.caughtUp(), READ_MS)
     await nextTurn()
   }
 
@@ -183,19 +190,23 @@ export class BodyRecorder {
     const type = sentTypeOf(exchange)
     return this.#inTurn(sent.sizeBytes ?? 0, late, async () => {
       const asked = () => sent.asked ?? this.#askSent(chainId, exchange.session.sessionId)
-      const told = sent.bytes ?? (await asked())
-      if (told === null) return OPAQUE
+      const reported = sent.bytes ?? (await asked())
+      if (reported === null) return OPAQUE
       // For files on the disk the browser returns only names.
-      const sizeBytes = Math.max(told.length, sent.sizeBytes ?? 0)
-      const { bytes, isText } = plainContentOf(told, told.length < sizeBytes)
+      const sizeBytes = Math.max(reported.length, sent.sizeBytes ?? 0)
+      const { bytes, isText } = plainContentOf(reported, reported.length < sizeBytes)
       const contentType = headerOf(exchange.requestHeaders, 'content-type')
-      return this.#keep({ direction: 'REQUEST', bytes, contentType, sizeBytes, isText }, type, late)
+      return this.#save({ direction: 'REQUEST', bytes, contentType, sizeBytes, isText }, type, late)
     })
   }
 
   async #askSent(requestId: string, sessionId: string): Promise<Uint8Array | null> {
     try {
-      const { postData, base64Encoded } = await this.#wire.send('Network.getRequestPostData', { requestId }, sessionId)
+      const { postData, base64Encoded } = await this.#connection.send(
+        'Network.getRequestPostData',
+        { requestId },
+        sessionId,
+      )
       return Buffer.from(postData, base64Encoded ? 'base64' : 'utf8')
     } catch {
       return null
@@ -236,7 +247,7 @@ export class BodyRecorder {
       const contentType = headerOf(response!.headers, 'content-type')
       const { isText } = content
       const bytes = startOf(content, maxBodyBytes)
-      return this.#keep({ direction: 'RESPONSE', bytes, contentType, sizeBytes, isText }, type, late)
+      return this.#save({ direction: 'RESPONSE', bytes, contentType, sizeBytes, isText }, type, late)
     })
   }
 
@@ -245,22 +256,22 @@ export class BodyRecorder {
     const here = [own, ...this.#targets.pageSessionIds()]
     let why: BodyOmission = 'OPAQUE'
     for (const sessionId of here) {
-      if (!this.#targets.speaker(sessionId)) continue
+      if (!this.#targets.source(sessionId)) continue
       try {
-        return await this.#wire.send('Network.getResponseBody', { requestId }, sessionId)
+        return await this.#connection.send('Network.getResponseBody', { requestId }, sessionId)
       } catch (error) {
         if (isTooLargeResult(error)) why = 'TOO_LARGE'
-        if (this.#targets.speaker(sessionId)) break
+        if (this.#targets.source(sessionId)) break
       }
     }
     return why
   }
 
-  async #keep(body: CapturedBody, type: MediaType, late: AbortSignal): Promise<Part> {
+  async #save(body: CapturedBody, type: MediaType, late: AbortSignal): Promise<Part> {
     if (this.#capture.bodies === 'TEXT' && !body.isText && !isTextual(type)) return NOT_CAPTURED
     if (late.aborted) return LATE
-    this.#wire.charge(BODY_MS + (body.bytes.length / MEBIBYTE) * MEBIBYTE_MS)
-    return this.#keepBody(body)
+    this.#connection.charge(BODY_MS + (body.bytes.length / MEBIBYTE) * MEBIBYTE_MS)
+    return this.#saveBody(body)
   }
 
   async #inTurn(bytes: number, late: AbortSignal, work: () => Promise<Part>): Promise<Part> {

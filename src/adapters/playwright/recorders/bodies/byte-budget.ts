@@ -8,15 +8,15 @@ interface Waiting {
  * alone.
  */
 export class ByteBudget {
-  readonly #mostBytes: number
-  readonly #mostCount: number
+  readonly #maxBytes: number
+  readonly #maxCount: number
   readonly #waiting = new Set<Waiting>()
   #bytes = 0
   #count = 0
 
-  constructor(mostBytes: number, mostCount: number) {
-    this.#mostBytes = mostBytes
-    this.#mostCount = mostCount
+  constructor(maxBytes: number, maxCount: number) {
+    this.#maxBytes = maxBytes
+    this.#maxCount = maxCount
   }
 
   /**
@@ -24,7 +24,7 @@ export class ByteBudget {
    * is no longer wanted.
    */
   async run<T>(bytes: number, leave: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (!this.#hasRoomFor(bytes) || this.#waiting.size > 0) await this.#turn(bytes, leave)
+    if (!this.#hasSpaceFor(bytes) || this.#waiting.size > 0) await this.#turn(bytes, leave)
     else this.#take(bytes)
     try {
       return await work()
@@ -56,7 +56,7 @@ export class ByteBudget {
 
   #beginNext(): void {
     for (const waiting of this.#waiting) {
-      if (!this.#hasRoomFor(waiting.bytes)) return
+      if (!this.#hasSpaceFor(waiting.bytes)) return
       this.#waiting.delete(waiting)
       this.#take(waiting.bytes)
       waiting.begin()
@@ -68,7 +68,7 @@ export class ByteBudget {
     this.#count += 1
   }
 
-  #hasRoomFor(bytes: number): boolean {
-    return this.#count === 0 || (this.#count < this.#mostCount && this.#bytes + bytes <= this.#mostBytes)
+  #hasSpaceFor(bytes: number): boolean {
+    return this.#count === 0 || (this.#count < this.#maxCount && this.#bytes + bytes <= this.#maxBytes)
   }
 }

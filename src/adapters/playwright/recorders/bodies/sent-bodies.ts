@@ -20,8 +20,8 @@ export interface SentBody {
 type Ask = (chainId: string, sessionId: string) => Promise<Uint8Array | null>
 
 /** Most bytes, and most requests, that are remembered for one session. */
-const MOST_HELD_BYTES = 16 * 1024 * 1024
-const MOST_HELD = 2_000
+const MAX_HELD_BYTES = 16 * 1024 * 1024
+const MAX_HELD = 2_000
 
 /** Bodies of pending requests. A request may never end, so memory is bounded: the oldest is forgotten first. */
 export class SentBodies {
@@ -41,18 +41,18 @@ export class SentBodies {
   /** A request with a body has begun: the previous hop of the chain has ended. */
   begin(chainId: string, request: CdpRequest, askOn: string | null): void {
     this.#forget(chainId)
-    const sent: SentBody = { ...this.#told(request), askOn, asked: null }
+    const sent: SentBody = { ...this.#reported(request), askOn, asked: null }
     this.#held.set(chainId, sent)
     this.#heldBytes += heldBytesOf(sent)
     this.#askFor(chainId, sent)
     for (const oldest of this.#held.keys()) {
-      if (this.#heldBytes <= MOST_HELD_BYTES && this.#held.size <= MOST_HELD) break
+      if (this.#heldBytes <= MAX_HELD_BYTES && this.#held.size <= MAX_HELD) break
       this.#forget(oldest)
     }
   }
 
   /** Headers as sent: the only place for the length of a body that the page does not know. */
-  heard(chainId: string, headers: Headers): void {
+  received(chainId: string, headers: Headers): void {
     const length = contentLengthOf(headers)
     if (length === null || length === 0) return
     const sent = this.#held.get(chainId)
@@ -62,7 +62,7 @@ export class SentBodies {
     }
     this.#lengths.set(chainId, length)
     const [oldest] = this.#lengths.keys()
-    if (oldest !== undefined && this.#lengths.size > MOST_HELD) this.#lengths.delete(oldest)
+    if (oldest !== undefined && this.#lengths.size > MAX_HELD) this.#lengths.delete(oldest)
   }
 
   /** Body of the request, which is forgotten unless the request is repeated. Undefined: it was forgotten already. */
@@ -72,7 +72,7 @@ export class SentBodies {
     return sent
   }
 
-  #told(request: CdpRequest): Pick<SentBody, 'bytes' | 'sizeBytes'> {
+  #reported(request: CdpRequest): Pick<SentBody, 'bytes' | 'sizeBytes'> {
     const { postDataEntries } = request
     if (postDataEntries && postDataEntries.length > 0 && postDataEntries.every(({ bytes }) => bytes !== undefined)) {
       return this.#joined(postDataEntries.map(({ bytes }) => bytes!))

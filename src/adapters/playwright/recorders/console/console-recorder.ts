@@ -15,7 +15,7 @@ import type { ConnectionOutcomes } from '../../network/connection-outcomes.ts'
 import { ConsoleGroups } from './console-groups.ts'
 import { formatTable } from './console-table.ts'
 import { formatArgument, formatCauses, formatConsoleArguments, formatErrorMembers, messageOf } from './console-text.ts'
-import { countTruncated, valueOf, ValueRoom } from './console-value.ts'
+import { countTruncated, valueOf, ValueBudget } from './console-value.ts'
 import { cutText, cutUrl, startOfText } from '../../cdp/protocol/cut-text.ts'
 import { isPlaywrightSignal } from '../../cdp/protocol/playwright-signal.ts'
 import { formatStack } from '../../cdp/protocol/stack-text.ts'
@@ -70,7 +70,7 @@ const BARE_UNCAUGHT: ReadonlySet<string> = new Set(['Uncaught', 'Uncaught (in pr
 const RELEASE_EVERY = 200
 
 /** The browser reports a failure after it happened. */
-const TOLD_LATER_MS = 1_000
+const REPORT_DELAY_MS = 1_000
 
 interface Line {
   session: TrackedSession
@@ -92,7 +92,7 @@ type Say = (values: readonly (ConsoleValue | null)[]) => Pick<EntryData['CONSOLE
  * those of workers.
  */
 export class ConsoleRecorder {
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #targets: TargetRegistry
   readonly #recorder: EventSink
   readonly #drafts: DraftQueue
@@ -104,29 +104,29 @@ export class ConsoleRecorder {
 
   /** `drafts`: the queue that keeps the order while values are read further. */
   constructor(
-    wire: CdpConnection,
+    connection: CdpConnection,
     targets: TargetRegistry,
     recorder: EventSink,
     drafts: DraftQueue,
     connections: ConnectionOutcomes,
     capturesArguments: boolean,
   ) {
-    this.#wire = wire
+    this.#connection = connection
     this.#targets = targets
     this.#recorder = recorder
     this.#drafts = drafts
     this.#capturesArguments = capturesArguments
-    this.#deep = new DeepValues(wire)
-    wire.on('Runtime.consoleAPICalled', (event, sessionId) => this.#called(event, sessionId))
-    wire.on('Runtime.exceptionThrown', (event, sessionId) => this.#thrown(event, sessionId))
-    wire.on('Runtime.exceptionRevoked', (event, sessionId) => this.#revoked(event, sessionId))
-    wire.on('Runtime.executionContextsCleared', (_, sessionId = '') => this.#groups.sessionEnded(sessionId))
-    wire.on('Log.entryAdded', (event, sessionId) => {
+    this.#deep = new DeepValues(connection)
+    connection.on('Runtime.consoleAPICalled', (event, sessionId) => this.#called(event, sessionId))
+    connection.on('Runtime.exceptionThrown', (event, sessionId) => this.#thrown(event, sessionId))
+    connection.on('Runtime.exceptionRevoked', (event, sessionId) => this.#revoked(event, sessionId))
+    connection.on('Runtime.executionContextsCleared', (_, sessionId = '') => this.#groups.sessionEnded(sessionId))
+    connection.on('Log.entryAdded', (event, sessionId) => {
       const { entry } = event
-      if (!connections.isHidden(entry.text)) return this.#told(event, sessionId)
-      connections.explain(entry.text, subjectOf(entry), entry.timestamp - TOLD_LATER_MS, (text) => {
+      if (!connections.isHidden(entry.text)) return this.#recordEntry(event, sessionId)
+      connections.explain(entry.text, subjectOf(entry), entry.timestamp - REPORT_DELAY_MS, (text) => {
         entry.text = text
-        this.#told(event, sessionId)
+        this.#recordEntry(event, sessionId)
       })
     })
   }
@@ -145,21 +145,21 @@ export class ConsoleRecorder {
       method === 'Runtime.consoleAPICalled' ||
       method === 'Runtime.exceptionThrown' ||
       (method === 'Log.entryAdded' && !isOfWorker(event))
-    const session = isLine && sessionId !== null ? this.#targets.speaker(sessionId) : undefined
+    const session = isLine && sessionId !== null ? this.#targets.source(sessionId) : undefined
     if (!session) return
     this.#recorder.missed('CONSOLE_MESSAGE', 'MESSAGE_TOO_LARGE')
-    this.#wire.tell('Runtime.releaseObjectGroup', { objectGroup: 'console' }, session.sessionId)
+    this.#connection.notify('Runtime.releaseObjectGroup', { objectGroup: 'console' }, session.sessionId)
   }
 
   /** A line that came too late to be read; its objects are released with those of others. */
   leftOut(sessionId: string): void {
-    if (!this.#targets.speaker(sessionId)) return
+    if (!this.#targets.source(sessionId)) return
     this.#recorder.missed('CONSOLE_MESSAGE', 'FLOOD')
     this.#releaseLater(sessionId)
   }
 
   #called(event: CdpEvents['Runtime.consoleAPICalled'], sessionId: string | undefined): void {
-    const session = this.#targets.speaker(sessionId)
+    const session = this.#targets.source(sessionId)
     // Context 0 marks past messages, which the browser repeats when a session is opened.
     if (!session || event.executionContextId === 0) return
     const { type, stackTrace, executionContextId: contextId } = event
@@ -190,7 +190,7 @@ export class ConsoleRecorder {
   }
 
   #thrown(event: CdpEvents['Runtime.exceptionThrown'], sessionId: string | undefined): void {
-    const session = this.#targets.speaker(sessionId)
+    const session = this.#targets.source(sessionId)
     if (!session) return
     const { exception, stackTrace, text, url, lineNumber, columnNumber, exceptionId } = event.exceptionDetails
     const line: Line = {
@@ -219,7 +219,7 @@ export class ConsoleRecorder {
   }
 
   #revoked({ reason, exceptionId }: CdpEvents['Runtime.exceptionRevoked'], sessionId: string | undefined): void {
-    const session = this.#targets.speaker(sessionId)
+    const session = this.#targets.source(sessionId)
     if (!session) return
     this.#recorder.record({
       kind: 'EXCEPTION_HANDLED',
@@ -232,8 +232,8 @@ export class ConsoleRecorder {
     })
   }
 
-  #told(event: CdpEvents['Log.entryAdded'], sessionId: string | undefined): void {
-    const session = this.#targets.speaker(sessionId)
+  #recordEntry(event: CdpEvents['Log.entryAdded'], sessionId: string | undefined): void {
+    const session = this.#targets.source(sessionId)
     const { source, level, text, timestamp, url, lineNumber, stackTrace, args } = event.entry
     // Messages of a worker's own session are repeated on that of its page.
     if (!session || source === 'worker') return
@@ -261,12 +261,12 @@ export class ConsoleRecorder {
       const isText = args[0]?.value === said.text
       return this.#recorder.record(draftOf(line, said, this.#stored(isText ? 'TEXT' : this.#valuesOf(args).values), 0))
     }
-    const { room, values } = this.#valuesOf(args)
+    const { budget, values } = this.#valuesOf(args)
     const make = () => {
       const kept = values.filter((value) => value !== null)
-      return draftOf(line, say(values), this.#stored(kept), room.omitted + countTruncated(kept))
+      return draftOf(line, say(values), this.#stored(kept), budget.omitted + countTruncated(kept))
     }
-    const deep = new DeepLine(room, sessionId)
+    const deep = new DeepLine(budget, sessionId)
     if (this.#capturesArguments && line.method !== 'TABLE') args.forEach((arg, index) => deep.note(arg, values[index]!))
     if (!this.#deep.canRead(deep)) {
       this.#recorder.record(make())
@@ -276,14 +276,14 @@ export class ConsoleRecorder {
     this.#drafts.hold(make, read, () => this.#deep.end(deep))
   }
 
-  #valuesOf(args: readonly RemoteObject[]): { room: ValueRoom; values: (ConsoleValue | null)[] } {
-    const room = new ValueRoom()
+  #valuesOf(args: readonly RemoteObject[]): { budget: ValueBudget; values: (ConsoleValue | null)[] } {
+    const budget = new ValueBudget()
     const values = args.map((arg, index) => {
-      if (index < ARGUMENT_LIMITS.members) return valueOf(arg, room)
-      room.omitted += 1
+      if (index < ARGUMENT_LIMITS.members) return valueOf(arg, budget)
+      budget.omitted += 1
       return null
     })
-    return { room, values }
+    return { budget, values }
   }
 
   #stored(values: 'TEXT' | readonly (ConsoleValue | null)[]): EntryData['CONSOLE_MESSAGE']['arguments'] {
@@ -302,7 +302,7 @@ export class ConsoleRecorder {
     const isDue = count === 1 || count >= RELEASE_EVERY
     // Objects that are being read are released with the last of them.
     if (isDue && !this.#deep.isReading(sessionId)) {
-      this.#wire.tell('Runtime.releaseObjectGroup', { objectGroup: 'console' }, sessionId)
+      this.#connection.notify('Runtime.releaseObjectGroup', { objectGroup: 'console' }, sessionId)
       this.#unreleased.set(sessionId, 1)
     } else this.#unreleased.set(sessionId, count)
   }

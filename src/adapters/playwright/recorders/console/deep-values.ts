@@ -2,14 +2,14 @@ import { ARGUMENT_LIMITS, type ConsoleValue } from '../../../../ports/log-entry.
 import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import type { CdpResult } from '../../cdp/protocol/cdp-commands.ts'
 import type { RemoteObject } from '../../cdp/protocol/cdp-events.ts'
-import { valueOf, valueOfProperty, type ValueRoom } from './console-value.ts'
+import { valueOf, valueOfProperty, type ValueBudget } from './console-value.ts'
 
 /** Most round trips per second that a session may use to read members of logged values; documented in docs/log.md. */
 const TRIPS_PER_SECOND = 100
 /** Limit of one line. */
 const TRIPS_PER_LINE = 32
 /** Concurrent lines: in a burst the others keep only their previews. */
-const MOST_LINES = 16
+const MAX_LINES = 16
 /** A slower round trip counts as several: one for each of these. Measured: 0.3 to 2 ms, on a busy machine 150. */
 const USUAL_MS = 50
 /** A member is read with its strings, however long they are; this many UTF-16 code units count as a round trip. */
@@ -18,9 +18,9 @@ const TEXT_PER_TRIP = 16_384
  * Most members of an object that is read. The browser reads all or none: measured, an object of 100,000 members blocks
  * its page for 12 s.
  */
-const MOST_MEMBERS = 500
+const MAX_MEMBERS = 500
 /** Counts without running code of the page: the browser terminates it if it would have a side effect. */
-const COUNT_MEMBERS = `function () { let count = 0; for (const name in this) if (++count > ${MOST_MEMBERS}) break; return count }`
+const COUNT_MEMBERS = `function () { let count = 0; for (const name in this) if (++count > ${MAX_MEMBERS}) break; return count }`
 
 type Properties = CdpResult<'Runtime.getProperties'>
 type Property = Properties['result'][number]
@@ -34,15 +34,15 @@ interface Unread {
 
 /** One line whose values are read further, until `isOver`. */
 export class DeepLine {
-  readonly room: ValueRoom
+  readonly budget: ValueBudget
   readonly sessionId: string
   readonly unread: Unread[] = []
   trips = 0
   /** Its entry was created: its values must not change any more. */
   isOver = false
 
-  constructor(room: ValueRoom, sessionId: string) {
-    this.room = room
+  constructor(budget: ValueBudget, sessionId: string) {
+    this.budget = budget
     this.sessionId = sessionId
   }
 
@@ -59,20 +59,20 @@ export class DeepLine {
  * being slowed down.
  */
 export class DeepValues {
-  readonly #wire: Pick<CdpConnection, 'send'>
+  readonly #connection: Pick<CdpConnection, 'send'>
   readonly #lines = new Set<DeepLine>()
   /** Sessions that have not responded in time: they are not asked again until they respond. */
   readonly #late = new Set<string>()
   #trips = TRIPS_PER_SECOND
   #countedAt = performance.now()
 
-  constructor(wire: Pick<CdpConnection, 'send'>) {
-    this.#wire = wire
+  constructor(connection: Pick<CdpConnection, 'send'>) {
+    this.#connection = connection
   }
 
   /** Whether a line may be read further now. */
   canRead(line: DeepLine): boolean {
-    if (line.unread.length === 0 || this.#lines.size >= MOST_LINES || this.#late.has(line.sessionId)) return false
+    if (line.unread.length === 0 || this.#lines.size >= MAX_LINES || this.#late.has(line.sessionId)) return false
     const now = performance.now()
     this.#trips = Math.min(TRIPS_PER_SECOND, this.#trips + ((now - this.#countedAt) / 1_000) * TRIPS_PER_SECOND)
     this.#countedAt = now
@@ -104,7 +104,7 @@ export class DeepValues {
       if (value.subtype === 'map' || value.subtype === 'set') return await this.#readEntries(line, value, objectId)
       if (value.truncated && value.subtype !== 'array' && (await this.#isHuge(line, objectId))) return []
       const { result } = await this.#properties(line, objectId)
-      return line.isOver ? [] : addMembers(value, result, line.room)
+      return line.isOver ? [] : addMembers(value, result, line.budget)
     } catch {
       // The object is gone, the page is unresponsive, or there are no round trips left.
       return []
@@ -114,9 +114,9 @@ export class DeepValues {
   async #isHuge(line: DeepLine, objectId: string): Promise<boolean> {
     const params = { objectId, functionDeclaration: COUNT_MEMBERS, returnByValue: true, throwOnSideEffect: true }
     const { result, exceptionDetails } = await this.#ask(line, () =>
-      this.#wire.send('Runtime.callFunctionOn', params, line.sessionId),
+      this.#connection.send('Runtime.callFunctionOn', params, line.sessionId),
     )
-    return exceptionDetails !== undefined || typeof result.value !== 'number' || result.value > MOST_MEMBERS
+    return exceptionDetails !== undefined || typeof result.value !== 'number' || result.value > MAX_MEMBERS
   }
 
   async #readEntries(line: DeepLine, value: ConsoleValue, objectId: string): Promise<Unread[]> {
@@ -152,14 +152,14 @@ export class DeepValues {
       )
     ) {
       for (const property of properties) {
-        const { name, ...part } = valueOfProperty(property, line.room) ?? { name: '' }
+        const { name, ...part } = valueOfProperty(property, line.budget) ?? { name: '' }
         if (name) parts.set(name, { ...(part as ConsoleValue), later: true })
       }
     } else if (objectId !== undefined) {
       try {
         const { result } = await this.#properties(line, objectId)
         for (const { name, value: object } of result) {
-          const part = object && valueOf(object, line.room)
+          const part = object && valueOf(object, line.budget)
           if (!part) continue
           part.later = true
           parts.set(name, part)
@@ -178,7 +178,9 @@ export class DeepValues {
 
   async #properties(line: DeepLine, objectId: string): Promise<Properties> {
     const params = { objectId, ownProperties: true, generatePreview: true }
-    const properties = await this.#ask(line, () => this.#wire.send('Runtime.getProperties', params, line.sessionId))
+    const properties = await this.#ask(line, () =>
+      this.#connection.send('Runtime.getProperties', params, line.sessionId),
+    )
     let text = 0
     for (const { value } of properties.result) if (value?.type === 'string') text += String(value.value).length
     this.#trips -= text / TEXT_PER_TRIP
@@ -212,7 +214,7 @@ export class DeepValues {
 /** For other subtypes the description is complete, or the members are useless. */
 function isReadable({ subtype, length = 0 }: ConsoleValue): boolean {
   if (subtype === undefined || subtype === 'error') return true
-  return (subtype === 'array' || subtype === 'map' || subtype === 'set') && length <= MOST_MEMBERS
+  return (subtype === 'array' || subtype === 'map' || subtype === 'set') && length <= MAX_MEMBERS
 }
 
 /** Whether a part of a value, at any depth, was not sent. */
@@ -225,7 +227,7 @@ function isUnread({ truncated, properties = [], entries = [] }: ConsoleValue): b
 }
 
 /** Adds the current members of an object to those known when it was logged, which are kept. */
-function addMembers(value: ConsoleValue, found: readonly Property[], room: ValueRoom): Unread[] {
+function addMembers(value: ConsoleValue, found: readonly Property[], budget: ValueBudget): Unread[] {
   const unread: Unread[] = []
   const isError = value.subtype === 'error'
   const members = (value.properties ??= [])
@@ -238,10 +240,10 @@ function addMembers(value: ConsoleValue, found: readonly Property[], room: Value
     if (before && !isUnread(before)) continue
     if (!before && members.length >= ARGUMENT_LIMITS.members) {
       isWhole = false
-      room.omitted += 1
+      budget.omitted += 1
       continue
     }
-    const member = before ? update(before, object, room) : added(members, name, object, room)
+    const member = before ? update(before, object, budget) : added(members, name, object, budget)
     if (!member) isWhole = isWhole && before !== undefined
     else if (object?.objectId !== undefined && isReadable(member) && isUnread(member)) {
       unread.push({ value: member, objectId: object.objectId })
@@ -256,10 +258,10 @@ function added(
   members: ConsoleValue[],
   name: string,
   object: RemoteObject | undefined,
-  room: ValueRoom,
+  budget: ValueBudget,
 ): ConsoleValue | null {
   const accessor: ConsoleValue = { name, type: 'accessor' }
-  const member = object ? valueOf(object, room, name) : room.take(accessor) ? accessor : null
+  const member = object ? valueOf(object, budget, name) : budget.take(accessor) ? accessor : null
   if (!member) return null
   member.later = true
   members.push(member)
@@ -267,14 +269,14 @@ function added(
 }
 
 /** Null: it has changed meanwhile. */
-function update(before: ConsoleValue, object: RemoteObject | undefined, room: ValueRoom): ConsoleValue | null {
+function update(before: ConsoleValue, object: RemoteObject | undefined, budget: ValueBudget): ConsoleValue | null {
   if (!object || object.type !== before.type || object.subtype !== before.subtype) return null
   if (before.type === 'string') {
     const text = String(object.value)
     const [start = '', end = ''] = String(before.value).split('…', 2)
     if (!text.startsWith(start) || !text.endsWith(end)) return null
   }
-  const after = valueOf(object, room, before.name)
+  const after = valueOf(object, budget, before.name)
   if (!after) return null
   delete before.truncated
   Object.assign(before, after, { later: true })

@@ -9,7 +9,7 @@ import { headerOf, headersOf, type Headers } from '../exchanges/network-headers.
 
 const METHOD = 'Network.loadNetworkResource'
 /** Most pending loads of clients; more are counted as dropped. */
-const MOST_PENDING = 1_000
+const MAX_PENDING = 1_000
 
 interface ClientLoad {
   /** The browser responded; `failure`: it did not execute the command. Null: the response is unknown. */
@@ -55,7 +55,7 @@ export class ClientLoadRecorder {
     const url = typeof given === 'string' ? URL.parse(given) : null
     if (!url || !/^https?:$/.test(url.protocol)) return null
     const requestId = this.#nextNumber()
-    if (this.#pending.size >= MOST_PENDING) {
+    if (this.#pending.size >= MAX_PENDING) {
       this.#recorder.missed('NETWORK_REQUEST', 'FLOOD')
       return null
     }
@@ -82,7 +82,7 @@ export class ClientLoadRecorder {
         const headers = resource.headers ?? null
         if (resource.success || status !== null) return end({ failure: null, status, headers })
         const why = resource.netErrorName ?? 'failed'
-        return this.#connections.explain(why, request.url, startedAt, (told) => end({ failure: told }))
+        return this.#connections.explain(why, request.url, startedAt, (reported) => end({ failure: reported }))
       },
       refused: () => end({ failure: blockedBy(this.#connections.refusingRule(url) ?? 'egress') }),
       pageClosed: () => end({ failure: 'page closed' }),

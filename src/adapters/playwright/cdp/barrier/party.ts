@@ -1,2 +1,0 @@
-/** An owner of CDP sessions: the server itself, or one client. Compared by identity. */
-export type Party = object

@@ -1,0 +1,37 @@
+import type { TestApp } from './start-app.ts'
+
+interface PageOf<T> {
+  nodes: T[]
+  pageInfo: { hasNextPage: boolean; endCursor: string | null }
+}
+
+/** Part of the log: one of its connections, with filter arguments. */
+interface Part {
+  connection?:
+    | 'events'
+    | 'actions'
+    | 'networkRequests'
+    | 'consoleMessages'
+    | 'webSocketMessages'
+    | 'eventSourceMessages'
+  only?: string
+  apiKey?: string
+}
+
+/**
+ * All entries of a session's log with these fields, page after page: their number depends on timing, and a page may
+ * be shorter than requested.
+ */
+export async function readEntireLog<T>(app: TestApp, id: string, fields: string, part: Part = {}): Promise<T[]> {
+  const { connection = 'events', only = '', apiKey } = part
+  const query = `query ($id: ID!, $after: String) { session(id: $id) { log: ${connection}(first: 1000, after: $after ${only}) {
+    nodes { ${fields} } pageInfo { hasNextPage endCursor } } } }`
+  const entries: T[] = []
+  for (let after: string | null = null, more = true; more;) {
+    const { session }: { session: { log: PageOf<T> } } = await app.query(query, { id, after }, apiKey)
+    entries.push(...session.log.nodes)
+    more = session.log.pageInfo.hasNextPage
+    after = session.log.pageInfo.endCursor
+  }
+  return entries
+}
