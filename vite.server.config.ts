@@ -41,8 +41,8 @@ export default defineConfig({
         main: join(ROOT, 'src/main.ts'),
         app: join(ROOT, 'src/app.ts'),
         // Worker threads, started by name beside the code that starts them.
-        'embedded-worker': join(ROOT, 'src/adapters/postgres/embedded-worker.ts'),
-        'egress-worker': join(ROOT, 'src/adapters/egress/egress-worker.ts'),
+        'embedded-worker': join(ROOT, 'src/adapters/postgres/embedded/embedded-worker.ts'),
+        'egress-worker': join(ROOT, 'src/adapters/egress/thread/egress-worker.ts'),
         'schema-worker': join(ROOT, 'src/adapters/json-schema/schema-worker.ts'),
       },
       output: {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { chromium, type Browser, type Page } from 'playwright'
 import { findBrowserExecutable } from '../src/adapters/playwright/launch/browser-executable.ts'
-import { WorkerEgress } from '../src/adapters/egress/worker-egress.ts'
+import { WorkerEgress } from '../src/adapters/egress/thread/worker-egress.ts'
 import { milliseconds, type Benchmark } from './benchmark.ts'
 import { compare, interleave } from './measure.ts'
 

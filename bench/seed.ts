@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import { migrateDatabase } from '../src/adapters/postgres/migrate.ts'
-import { openDatabase } from '../src/adapters/postgres/open-database.ts'
+import { migrateDatabase } from '../src/adapters/postgres/connection/migrate.ts'
+import { openDatabase } from '../src/adapters/postgres/connection/open-database.ts'
 import { createLogger } from '../src/logger.ts'
 import { ENTRY_VERSION } from '../src/contract/entries/upgrades.ts'
 import { encodeGlobalId } from '../src/contract/global-id.ts'

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
 import { InProcessBus } from './adapters/bus/in-process.ts'
 import type { BrowserPoolOptions } from './adapters/playwright/session/browser-pool.ts'
-import type { DatabaseEnvironment } from './adapters/postgres/open-database.ts'
+import type { DatabaseEnvironment } from './adapters/postgres/connection/open-database.ts'
 import { isLoopback, type Config, type OidcConfig } from './config.ts'
 import type { Logger } from './logger.ts'
 import type { ArtifactStore } from './ports/artifact-store.ts'
@@ -23,7 +23,7 @@ export async function openStorage(
 ): Promise<Store> {
   const [{ openStore }, { DatabaseUnusable }] = await Promise.all([
     import('./adapters/postgres/store.ts'),
-    import('./adapters/postgres/open-database.ts'),
+    import('./adapters/postgres/connection/open-database.ts'),
   ])
   try {
     return await openStore(config.database, { dataDir: config.dataDir, logger, ...hooks })

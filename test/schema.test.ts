@@ -18,7 +18,7 @@ import {
 } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { API_KEY_INPUT_RULES } from '../src/domain/keys/api-key-input.ts'
-import { SESSION_INPUT_RULES } from '../src/domain/sessions/session-rules.ts'
+import { SESSION_INPUT_RULES } from '../src/domain/sessions/input/session-rules.ts'
 import { decodeGlobalId, encodeGlobalId } from '../src/contract/global-id.ts'
 import { undeclaredFields } from '../src/schema/base/needs.ts'
 import { printedSchema, schema } from '../src/schema/schema.ts'

@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
-import { DELIVERY_LIMITS, DeliveryBudget, type DeliveryLimits } from '../domain/log/delivery.ts'
+import { DELIVERY_LIMITS, DeliveryBudget, type DeliveryLimits } from '../domain/log/reading/delivery.ts'
 import type { Authenticator } from '../domain/access/authenticator.ts'
 import { Unauthenticated } from '../domain/kernel/principal.ts'
 import type { Rate } from '../domain/kernel/allowance.ts'

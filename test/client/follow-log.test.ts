@@ -10,8 +10,8 @@ import {
   type LogClient,
   type LogEndpoint,
 } from '../../src/client/follow-log.ts'
-import type { LogBatch } from '../../src/domain/log/log-follower.ts'
-import type { LogReader } from '../../src/domain/log/log-reader.ts'
+import type { LogBatch } from '../../src/domain/log/reading/log-follower.ts'
+import type { LogReader } from '../../src/domain/log/reading/log-reader.ts'
 import { decodeEntryCursor } from '../../src/domain/kernel/cursor.ts'
 import { startCuttingProxy, type CuttingProxy } from '../support/cutting-proxy.ts'
 import { leakGate } from '../support/leak-gate.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { matchesFilter } from '../../src/domain/log/entry-filter.ts'
+import { matchesFilter } from '../../src/domain/log/entries/entry-filter.ts'
 import type { EntryDraft, EntryFilter } from '../../src/ports/log-entry.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { UnstorableBatch } from '../../src/ports/store-errors.ts'

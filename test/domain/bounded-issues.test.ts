@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { readSteps } from '../../src/domain/actions/action-input.ts'
 import { BadUserInput, ISSUE_LIMITS } from '../../src/domain/kernel/errors.ts'
-import { parseStartSession } from '../../src/domain/sessions/session-input.ts'
+import { parseStartSession } from '../../src/domain/sessions/input/session-input.ts'
 
 function refusalOf(act: () => unknown): BadUserInput {
   try {

@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from 'vitest'
 import { encodeEntryCursor } from '../../src/domain/kernel/cursor.ts'
-import { DeliveryBudget } from '../../src/domain/log/delivery.ts'
-import { LogReader } from '../../src/domain/log/log-reader.ts'
-import { OperationReads, RESPONSE_LIMITS, ResponseTooLarge } from '../../src/domain/log/operation-reads.ts'
+import { DeliveryBudget } from '../../src/domain/log/reading/delivery.ts'
+import { LogReader } from '../../src/domain/log/reading/log-reader.ts'
+import { OperationReads, RESPONSE_LIMITS, ResponseTooLarge } from '../../src/domain/log/reading/operation-reads.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import { ALL, line, newLog, oneTo, sequences, store, useStore } from '../support/session-log.ts'
 

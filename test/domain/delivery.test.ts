@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { DeliveryBudget, type Delivery, type Held } from '../../src/domain/log/delivery.ts'
+import { DeliveryBudget, type Delivery, type Held } from '../../src/domain/log/reading/delivery.ts'
 
 const never = new AbortController().signal
 const LIMITS = { totalBytes: 1000, connectionBytes: 100, stalledMs: 60_000 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { policyOf, shownEgress, type ServerEgress } from '../../src/domain/sessions/egress-input.ts'
+import { policyOf, shownEgress, type ServerEgress } from '../../src/domain/sessions/input/egress-input.ts'
 import { BadUserInput } from '../../src/domain/kernel/errors.ts'
-import { hashOfOptions } from '../../src/domain/sessions/idempotency.ts'
+import { hashOfOptions } from '../../src/domain/sessions/input/idempotency.ts'
 import { refusePageAddress } from '../../src/domain/kernel/navigation-policy.ts'
-import { parseStartSession, type StartSessionInput } from '../../src/domain/sessions/session-input.ts'
+import { parseStartSession, type StartSessionInput } from '../../src/domain/sessions/input/session-input.ts'
 import type { EgressMode, EgressPolicy } from '../../src/ports/egress.ts'
 import { describeUpstream, upstreamParts } from '../../src/egress/upstream-proxy.ts'
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { BadUserInput } from '../../src/domain/kernel/errors.ts'
-import { httpCredentialsOf } from '../../src/domain/sessions/emulation-input.ts'
-import { hashOfOptions } from '../../src/domain/sessions/idempotency.ts'
-import { parseStartSession, parseUpdateSession } from '../../src/domain/sessions/session-input.ts'
+import { httpCredentialsOf } from '../../src/domain/sessions/input/emulation-input.ts'
+import { hashOfOptions } from '../../src/domain/sessions/input/idempotency.ts'
+import { parseStartSession, parseUpdateSession } from '../../src/domain/sessions/input/session-input.ts'
 
 const parse = (input: object) => parseStartSession(input)
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkedFilter } from '../../src/domain/log/entry-filter.ts'
+import { checkedFilter } from '../../src/domain/log/entries/entry-filter.ts'
 import { BadUserInput } from '../../src/domain/kernel/errors.ts'
 
 test('a filter holds each value once, so that nothing is counted twice', () => {

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { CursorInvalid, decodeEntryCursor, encodeEntryCursor } from '../../src/domain/kernel/cursor.ts'
-import type { LogBatch } from '../../src/domain/log/log-follower.ts'
+import type { LogBatch } from '../../src/domain/log/reading/log-follower.ts'
 import type { EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
 import { faultyStore, type Fault } from '../support/faulty-store.ts'
 import {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { hashOfOptions } from '../../src/domain/sessions/idempotency.ts'
-import { parseStartSession } from '../../src/domain/sessions/session-input.ts'
+import { hashOfOptions } from '../../src/domain/sessions/input/idempotency.ts'
+import { parseStartSession } from '../../src/domain/sessions/input/session-input.ts'
 
 test('hashes are those that earlier versions stored, so that a start can be repeated after an update', () => {
   const hashOf = (profileId: string | null) => hashOfOptions(parseStartSession({ name: 'a', profileId }))

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readInitialPrompt, refuseInitialPrompt } from '../../src/domain/sessions/initial-prompt.ts'
+import { readInitialPrompt, refuseInitialPrompt } from '../../src/domain/sessions/input/initial-prompt.ts'
 
 describe('a URL is a URL', () => {
   test.each([

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { DatabaseUnavailable } from '../../src/domain/kernel/database-unavailable.ts'
-import { LogReader, type LiveLog } from '../../src/domain/log/log-reader.ts'
+import { LogReader, type LiveLog } from '../../src/domain/log/reading/log-reader.ts'
 import { ALL, line, liveLogOf, newLog, readAll, store, useStore } from '../support/session-log.ts'
 
 useStore()

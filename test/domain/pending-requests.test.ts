@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { PendingRequests } from '../../src/domain/log/pending-requests.ts'
+import { PendingRequests } from '../../src/domain/log/entries/pending-requests.ts'
 
 const unanswered = { status: null, responseHeaders: null, responseBytes: 0 }
 const fetched = { method: 'GET', resourceType: 'FETCH', pageId: 'p1' } as const

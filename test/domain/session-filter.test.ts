@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseSessionFilter, type SessionFilterInput } from '../../src/domain/sessions/session-filter.ts'
+import { parseSessionFilter, type SessionFilterInput } from '../../src/domain/sessions/input/session-filter.ts'
 
 const NOTHING = { status: null, createdAfter: null, createdBefore: null, name: null, metadata: null }
 

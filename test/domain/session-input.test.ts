@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { BadUserInput } from '../../src/domain/kernel/errors.ts'
-import { parseStartSession, parseUpdateSession } from '../../src/domain/sessions/session-input.ts'
+import { parseStartSession, parseUpdateSession } from '../../src/domain/sessions/input/session-input.ts'
 
 function issuesOf(call: () => unknown): [string, string][] {
   try {

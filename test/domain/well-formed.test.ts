@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { deeplyWellFormed, wellFormed } from '../../src/domain/log/well-formed.ts'
+import { deeplyWellFormed, wellFormed } from '../../src/domain/log/entries/well-formed.ts'
 
 /** Strings of any UTF-16 code units: NUL and lone surrogates among them. */
 const anyText = fc

@@ -1,7 +1,7 @@
 import puppeteer from 'puppeteer-core'
 import { chromium } from 'playwright'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { Dialogs } from '../../src/adapters/playwright/actions/dialogs.ts'
+import { Dialogs } from '../../src/adapters/playwright/actions/site/dialogs.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
 import { ofKind } from '../support/connect-api.ts'
 import { startTestSite } from '../support/test-site.ts'

@@ -1,6 +1,6 @@
 import { createClient } from 'graphql-sse'
 import { afterEach, describe, expect, test } from 'vitest'
-import { RESPONSE_LIMITS } from '../../src/domain/log/operation-reads.ts'
+import { RESPONSE_LIMITS } from '../../src/domain/log/reading/operation-reads.ts'
 import { sizeOfResponse } from '../../src/server/graphql/response-size.ts'
 import { batchOf, consoleEntry, SESSION_ID, startFakeServer, type FakeOptions, type FakeServer } from './fake-server.ts'
 import { initRawSocket } from './raw-socket.ts'

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
-import type { SessionSnapshot } from '../../src/domain/log/session-snapshot.ts'
+import type { SessionSnapshot } from '../../src/domain/log/entries/session-snapshot.ts'
 import { HandleSet } from '../../src/domain/sessions/handle-set.ts'
 import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
 import { createLogger } from '../../src/logger.ts'

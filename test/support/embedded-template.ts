@@ -12,7 +12,7 @@ const root = join(import.meta.dirname, '..', '..')
 function templateKey(): string {
   const hash = createHash('sha256')
   hash.update(readFileSync(join(root, 'node_modules/@electric-sql/pglite/package.json')))
-  hash.update(readFileSync(join(root, 'src/adapters/postgres/embedded-worker.ts')))
+  hash.update(readFileSync(join(root, 'src/adapters/postgres/embedded/embedded-worker.ts')))
   for (const name of readdirSync(join(root, 'drizzle'))
     .filter((file) => file.endsWith('.sql'))
     .sort()) {

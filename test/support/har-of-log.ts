@@ -1,5 +1,5 @@
 import { Har, type HarSource } from '../../src/domain/exports/har.ts'
-import { matchesFilter } from '../../src/domain/log/entry-filter.ts'
+import { matchesFilter } from '../../src/domain/log/entries/entry-filter.ts'
 import type { EntryDraft, EntryFilter } from '../../src/ports/log-entry.ts'
 import type { EntryQuery, EntryStep } from '../../src/ports/store.ts'
 import { numbered } from '../contracts/store-samples.ts'

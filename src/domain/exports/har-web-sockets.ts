@@ -1,6 +1,6 @@
 import type { Entry } from 'har-format'
 import type { EntryData, NetworkFilter } from '../../ports/log-entry.ts'
-import { matchesFilter } from '../log/entry-filter.ts'
+import { matchesFilter } from '../log/entries/entry-filter.ts'
 import { sentCookies, setCookies } from './har-cookies.ts'
 import { headersOf } from './har-headers.ts'
 import { queryOf, UNKNOWN, type HarRequest } from './har-request.ts'

@@ -1,6 +1,6 @@
 import type { Log, Page } from 'har-format'
 import { SESSION_EVENT_KINDS, type EntryData, type LogEntry, type SessionEventKind } from '../../ports/log-entry.ts'
-import { readSpan, type LogSpan, type SpanStore } from '../log/log-span.ts'
+import { readSpan, type LogSpan, type SpanStore } from '../log/reading/log-span.ts'
 import { HarRequests, type BodyTexts } from './har-request.ts'
 import { BETWEEN, HarWebSockets, type SocketMessages } from './har-web-sockets.ts'
 import { HeldMessages } from './held-messages.ts'

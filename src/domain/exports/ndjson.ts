@@ -4,9 +4,9 @@ import type { EntryData, LogEntry, SessionEventKind } from '../../ports/log-entr
 import { SESSION_EVENT_KINDS } from '../../ports/log-entry.ts'
 import type { RequestCookie, RequestInitiator } from '../../contract/entries/network-request.ts'
 import { encodeEntryCursor } from '../kernel/cursor.ts'
-import { argumentsOf, repeatHash } from '../log/console-shape.ts'
-import { RESOURCE_TYPE } from '../log/entry-filter-input.ts'
-import { readSpan, type LogSpan, type SpanStore } from '../log/log-span.ts'
+import { argumentsOf, repeatHash } from '../log/entries/console-shape.ts'
+import { RESOURCE_TYPE } from '../log/entries/entry-filter-input.ts'
+import { readSpan, type LogSpan, type SpanStore } from '../log/reading/log-span.ts'
 import { inPieces } from './text-pieces.ts'
 import { isTextBody, textOfBody, type ReadBody } from './stored-bodies.ts'
 

@@ -8,7 +8,7 @@ import { NotFound } from '../kernel/errors.ts'
 import { parseCreateApiKey, type CreateApiKeyInput } from './api-key-input.ts'
 import { KEY_LOOKUP_LIMITS, KeyLookups, type KeyLookupLimits } from './key-lookups.ts'
 import { isValid, KeyWatch } from './key-watch.ts'
-import { ResponseTooLarge } from '../log/operation-reads.ts'
+import { ResponseTooLarge } from '../log/reading/operation-reads.ts'
 import { Forbidden, type Principal } from '../kernel/principal.ts'
 
 export interface CreatedApiKey {

@@ -7,9 +7,9 @@ import { decodeEntryCursor, encodeEntryCursor, CursorInvalid } from '../kernel/c
 import { BadUserInput, NotFound } from '../kernel/errors.ts'
 import type { Principal } from '../kernel/principal.ts'
 import { answerOr } from '../kernel/session-state.ts'
-import { checkedFilter } from '../log/entry-filter.ts'
-import type { FindLiveLog } from '../log/log-reader.ts'
-import type { LogSpan } from '../log/log-span.ts'
+import { checkedFilter } from '../log/entries/entry-filter.ts'
+import type { FindLiveLog } from '../log/reading/log-reader.ts'
+import type { LogSpan } from '../log/reading/log-span.ts'
 import type { GivenLinkQuery, LinkQuery, LinkTerms, SignedLinks } from './signed-links.ts'
 
 export type ExportFormat = 'HAR' | 'NDJSON'

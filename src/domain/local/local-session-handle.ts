@@ -10,10 +10,10 @@ import type { LogHead } from '../../ports/store.ts'
 import type { TaskRecord } from '../../ports/task.ts'
 import { observePage, runActions } from '../actions/actions.ts'
 import { dispatchInput, watchPage } from '../actions/live-view.ts'
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import { SAVE_SECONDS, type Profiles } from '../profiles/profiles.ts'
 import type { Session } from '../session/session.ts'
-import type { SessionChange } from '../sessions/session-input.ts'
+import type { SessionChange } from '../sessions/input/session-input.ts'
 import { healthOf, type SessionHealth } from '../sessions/session-health.ts'
 import type {
   AttachedClient,

@@ -5,7 +5,7 @@ import type { LogEntry } from '../../ports/log-entry.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import type { Store } from '../../ports/store.ts'
 import { isEnded } from '../kernel/session-state.ts'
-import { StoreRetry } from '../log/store-retry.ts'
+import { StoreRetry } from '../log/writing/store-retry.ts'
 
 const ERROR = 'The database became unavailable while the session was created.'
 /** Delays before each check for the row: an abandoned statement may still be executed. */

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { Deadline } from '../../async/deadline.ts'
 import type { BrowserFile } from '../../ports/browser.ts'
 import { Har } from '../exports/har.ts'
-import type { SessionLog } from '../log/session-log.ts'
+import type { SessionLog } from '../log/writing/session-log.ts'
 import type { ArtifactRecorder } from './artifact-recorder.ts'
 import type { SessionServices } from './session-services.ts'
 

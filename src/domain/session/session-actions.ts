@@ -25,7 +25,7 @@ import { DatabaseUnavailable } from '../kernel/database-unavailable.ts'
 import { NotFound, TabwireError } from '../kernel/errors.ts'
 import { BrowserTimeout } from './browser-lease.ts'
 import type { ArtifactRecorder } from './artifact-recorder.ts'
-import type { SessionLog } from '../log/session-log.ts'
+import type { SessionLog } from '../log/writing/session-log.ts'
 import { Deadline } from '../../async/deadline.ts'
 
 /** For steps without a timeout of their own. */

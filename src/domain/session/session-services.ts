@@ -6,8 +6,8 @@ import type { Artifacts } from '../artifacts/artifacts.ts'
 import type { Bodies } from '../bodies/bodies.ts'
 import type { SessionDeadlines } from './browser-lease.ts'
 import type { HarSource } from '../exports/har.ts'
-import type { LogLimits } from '../log/log-limits.ts'
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { LogLimits } from '../log/writing/log-limits.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 
 /** Services shared by all sessions of this process. */
 export interface SessionServices {

@@ -2,7 +2,7 @@ import type { PageState } from '../../ports/browser.ts'
 import { TEXT_LIMITS, type EntryData } from '../../ports/log-entry.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import { cutText } from '../kernel/errors.ts'
-import type { SessionLog } from '../log/session-log.ts'
+import type { SessionLog } from '../log/writing/session-log.ts'
 
 /** Actions that open a URL. */
 const NAVIGATING: ReadonlySet<string> = new Set(['NAVIGATE', 'OPEN_PAGE'])

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { PageState } from '../../ports/browser.ts'
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import type { HandleAnswers } from './handle-set.ts'
 import { isEnded } from '../kernel/session-state.ts'
 import type { SessionDirectory } from './session-directory.ts'

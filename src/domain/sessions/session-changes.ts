@@ -1,5 +1,5 @@
 import { PulledStream } from '../../async/pulled-stream.ts'
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import { isEnded } from '../kernel/session-state.ts'
 
 /** Notifies the followers of sessionChanged, in this process, of changes to sessions. */

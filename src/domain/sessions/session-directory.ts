@@ -1,7 +1,7 @@
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import type { HandleSet } from './handle-set.ts'
 import type { SessionHandle } from './session-handle.ts'
-import type { StartSessionInput } from './session-input.ts'
+import type { StartSessionInput } from './input/session-input.ts'
 import type { SessionListArguments, SessionListPage } from './session-list.ts'
 
 /** The state that startSession waits for. */

@@ -7,9 +7,9 @@ import type { ClientDetachReason, LogEntry, PendingRequest } from '../../ports/l
 import type { ProfileDescription } from '../../ports/profile.ts'
 import type { LogHead } from '../../ports/store.ts'
 import type { TaskRecord } from '../../ports/task.ts'
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import type { SessionHealth } from './session-health.ts'
-import type { SessionChange } from './session-input.ts'
+import type { SessionChange } from './input/session-input.ts'
 
 /** Steps as received from a client: they are checked in the session's process. */
 export interface GivenActions {

@@ -1,4 +1,4 @@
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import { isEnded } from '../kernel/session-state.ts'
 
 export interface SessionHealth {

@@ -2,8 +2,8 @@ import type { SessionFilter, Store } from '../../ports/store.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import { decodeSessionCursor } from '../kernel/cursor.ts'
 import { pageRequest, type PageArguments } from '../kernel/pagination.ts'
-import { parseSessionFilter, type SessionFilterInput } from './session-filter.ts'
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import { parseSessionFilter, type SessionFilterInput } from './input/session-filter.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import { LIVE_STATUSES } from '../kernel/session-state.ts'
 
 export interface SessionListArguments extends PageArguments {

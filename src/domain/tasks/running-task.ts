@@ -13,7 +13,7 @@ import type { TaskOptions } from './task-input.ts'
 import { TaskPrompt } from './task-prompt.ts'
 import { readResult } from './task-result.ts'
 import { taskTools } from './task-tools.ts'
-import { deeplyWellFormed } from '../log/well-formed.ts'
+import { deeplyWellFormed } from '../log/entries/well-formed.ts'
 
 /** The outcome of a task. */
 export interface TaskEnding {

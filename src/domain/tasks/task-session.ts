@@ -3,7 +3,7 @@ import type { PageState } from '../../ports/browser.ts'
 import type { EntryDraft, LogEntry, SessionEndReason } from '../../ports/log-entry.ts'
 import type { Cost } from '../../ports/task.ts'
 import { NotFound } from '../kernel/errors.ts'
-import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import type { GivenStep } from '../sessions/given-step.ts'
 import type { ToolHost } from './tool-executor.ts'
 

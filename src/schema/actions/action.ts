@@ -1,4 +1,4 @@
-import { LOG_PAGE_BOUNDS } from '../../domain/log/log-reader.ts'
+import { LOG_PAGE_BOUNDS } from '../../domain/log/reading/log-reader.ts'
 import {
   ACTION_LIMITS,
   type ActionError,

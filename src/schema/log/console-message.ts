@@ -1,5 +1,5 @@
-import { argumentsOf, repeatHash } from '../../domain/log/console-shape.ts'
-import { CONSOLE_FILTER, CONSOLE_LEVEL } from '../../domain/log/entry-filter-input.ts'
+import { argumentsOf, repeatHash } from '../../domain/log/entries/console-shape.ts'
+import { CONSOLE_FILTER, CONSOLE_LEVEL } from '../../domain/log/entries/entry-filter-input.ts'
 import { ARGUMENT_LIMITS, TEXT_LIMITS, type ConsoleMethod, type ConsoleSource } from '../../ports/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { describedValues } from '../base/enum-values.ts'

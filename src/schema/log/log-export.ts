@@ -1,4 +1,4 @@
-import { CONSOLE_FILTER, NETWORK_FILTER } from '../../domain/log/entry-filter-input.ts'
+import { CONSOLE_FILTER, NETWORK_FILTER } from '../../domain/log/entries/entry-filter-input.ts'
 import type { ExportFormat, ExportTicket } from '../../domain/links/log-exports.ts'
 import { LINK_TTL_RULE, LINK_TTL_SECONDS } from '../../domain/links/signed-links.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'

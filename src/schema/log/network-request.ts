@@ -1,4 +1,4 @@
-import { NETWORK_FILTER, REQUEST_OUTCOME, RESOURCE_TYPE } from '../../domain/log/entry-filter-input.ts'
+import { NETWORK_FILTER, REQUEST_OUTCOME, RESOURCE_TYPE } from '../../domain/log/entries/entry-filter-input.ts'
 import { pendingRequests } from '../../domain/sessions/session-requests.ts'
 import {
   TEXT_LIMITS,

@@ -1,4 +1,4 @@
-import { WEB_SOCKET_FILTER } from '../../domain/log/entry-filter-input.ts'
+import { WEB_SOCKET_FILTER } from '../../domain/log/entries/entry-filter-input.ts'
 import {
   TEXT_LIMITS,
   type WebSocketCloser,

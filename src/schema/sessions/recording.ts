@@ -1,4 +1,4 @@
-import { BODY_CAPTURE, NO_CAPTURE } from '../../domain/sessions/capture-input.ts'
+import { BODY_CAPTURE, NO_CAPTURE } from '../../domain/sessions/input/capture-input.ts'
 import type { CaptureOptions } from '../../ports/capture.ts'
 import { NO_REDACTION, type RedactionRules } from '../../ports/redaction.ts'
 import { builder } from '../base/builder.ts'

@@ -1,5 +1,5 @@
 import { LINK_TTL_RULE, LINK_TTL_SECONDS, type LinkTerms } from '../../domain/links/signed-links.ts'
-import type { SessionSnapshot } from '../../domain/log/session-snapshot.ts'
+import type { SessionSnapshot } from '../../domain/log/entries/session-snapshot.ts'
 import { CDP_PATH } from '../../http-paths.ts'
 import { builder } from '../base/builder.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'

@@ -5,9 +5,9 @@ import {
   UPDATE_SESSION_INPUT,
   type StartSessionInput,
   type UpdateSessionInput,
-} from '../../domain/sessions/session-input.ts'
-import type { SessionFilterInput } from '../../domain/sessions/session-filter.ts'
-import { LONGEST_PROFILE_ID } from '../../domain/sessions/session-rules.ts'
+} from '../../domain/sessions/input/session-input.ts'
+import type { SessionFilterInput } from '../../domain/sessions/input/session-filter.ts'
+import { LONGEST_PROFILE_ID } from '../../domain/sessions/input/session-rules.ts'
 import { terminateSession, terminateSessions, updateSession } from '../../domain/sessions/session-requests.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'

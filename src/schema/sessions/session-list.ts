@@ -1,5 +1,5 @@
 import { encodeSessionCursor } from '../../domain/kernel/cursor.ts'
-import { SESSION_FILTER, type SessionFilterInput } from '../../domain/sessions/session-filter.ts'
+import { SESSION_FILTER, type SessionFilterInput } from '../../domain/sessions/input/session-filter.ts'
 import { SESSION_PAGE_BOUNDS } from '../../domain/sessions/session-list.ts'
 import { builder } from '../base/builder.ts'
 import { connectionOf, connectionPage } from '../base/connection.ts'

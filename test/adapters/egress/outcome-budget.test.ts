@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { OutcomeBudget } from '../../../src/adapters/egress/outcome-budget.ts'
+import { OutcomeBudget } from '../../../src/adapters/egress/proxy/outcome-budget.ts'
 
 afterEach(() => {
   vi.useRealTimers()

@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import type { BrowserContext, Dialog, Page } from 'playwright'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { ClientInputs } from '../../../src/adapters/playwright/actions/client-inputs.ts'
-import { Dialogs } from '../../../src/adapters/playwright/actions/dialogs.ts'
+import { ClientInputs } from '../../../src/adapters/playwright/actions/site/client-inputs.ts'
+import { Dialogs } from '../../../src/adapters/playwright/actions/site/dialogs.ts'
 import { logger } from './test-pool.ts'
 
 beforeEach(() => void vi.useFakeTimers())

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { ActionDetails, type ActionSite } from '../../../src/adapters/playwright/actions/action-site.ts'
-import { screenshot } from '../../../src/adapters/playwright/actions/pictures.ts'
+import { ActionDetails, type ActionSite } from '../../../src/adapters/playwright/actions/site/action-site.ts'
+import { screenshot } from '../../../src/adapters/playwright/actions/kinds/pictures.ts'
 
 const FULL_PAGE = { format: 'PNG', fullPage: true, quality: null, target: null, timeoutMs: 30_000 } as const
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { WorkerEgress } from '../../../src/adapters/egress/worker-egress.ts'
+import { WorkerEgress } from '../../../src/adapters/egress/thread/worker-egress.ts'
 import { BrowserWays } from '../../../src/adapters/playwright/launch/browser-ways.ts'
 import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
 import { TEXT_LIMITS, type EntryData, type WebSocketMessage } from '../../../src/ports/log-entry.ts'

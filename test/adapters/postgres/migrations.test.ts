@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
 import { expect, test } from 'vitest'
-import * as tables from '../../../src/adapters/postgres/tables.ts'
+import * as tables from '../../../src/adapters/postgres/base/tables.ts'
 
 const MIGRATIONS = join(import.meta.dirname, '..', '..', '..', 'drizzle', 'meta')
 const read = <T>(name: string) => JSON.parse(readFileSync(join(MIGRATIONS, name), 'utf8')) as T

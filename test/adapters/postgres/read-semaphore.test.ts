@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { ReadSemaphore } from '../../../src/adapters/postgres/read-semaphore.ts'
+import { ReadSemaphore } from '../../../src/adapters/postgres/connection/read-semaphore.ts'
 
 /** Reads that the test ends, each recorded when it begins. */
 function reads(atOnce: number) {

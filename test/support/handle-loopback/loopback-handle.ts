@@ -8,7 +8,7 @@ import type { ProfileDescription } from '../../../src/ports/profile.ts'
 import type { SessionPatch } from '../../../src/ports/session-record.ts'
 import type { LogHead } from '../../../src/ports/store.ts'
 import type { TaskRecord } from '../../../src/ports/task.ts'
-import type { SessionSnapshot } from '../../../src/domain/log/session-snapshot.ts'
+import type { SessionSnapshot } from '../../../src/domain/log/entries/session-snapshot.ts'
 import type { SessionHealth } from '../../../src/domain/sessions/session-health.ts'
 import type {
   AttachedClient,

@@ -1,6 +1,6 @@
 import type { Locator, Page } from 'playwright'
 import type { Observation } from '../../../ports/action.ts'
-import { MASK, secretsOf } from './secret-fields.ts'
+import { MASK, secretsOf } from './site/secret-fields.ts'
 
 /** Of a page, or of an element of it: the snapshot with refs, without what its secret fields hold. */
 export async function takeSnapshot(page: Page, element: Locator | null, signal: AbortSignal): Promise<string> {

@@ -1,0 +1,108 @@
+import type { Locator, Page } from 'playwright'
+import type { ActionValues } from '../../../../contract/actions/list.ts'
+import { MOST_PICTURE_PIXELS } from '../../../../contract/picture-pixels.ts'
+import { isPlaywrightError } from '../../library/playwright-errors.ts'
+import { ActionFailure } from '../site/action-failure.ts'
+import type { ActionHandler, ActionSite } from '../site/action-site.ts'
+import { Deadline } from '../../../../async/deadline.ts'
+import { elementOf } from '../site/locate.ts'
+
+const DEFAULT_QUALITY = 80
+const FORMATS = {
+  PNG: { type: 'png', contentType: 'image/png', extension: 'png', mostPixels: null },
+  JPEG: { type: 'jpeg', contentType: 'image/jpeg', extension: 'jpg', mostPixels: 65_535 },
+  WEBP: { type: 'webp', contentType: 'image/webp', extension: 'webp', mostPixels: 16_383 },
+} as const
+
+const TOO_LARGE =
+  'The browser could not take this picture. One of a whole page may be too large: take what can be seen of it, or an element.'
+
+const PAPER = { A3: 'A3', A4: 'A4', A5: 'A5', LETTER: 'Letter', LEGAL: 'Legal', TABLOID: 'Tabloid' } as const
+
+export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site, input) => {
+  const { page, timeout, signal } = site
+  const { type, contentType, extension } = FORMATS[input.format]
+  const quality = type === 'png' ? {} : { quality: input.quality ?? DEFAULT_QUALITY }
+  site.details.note({ format: input.format, ...(input.fullPage ? { fullPage: true } : {}) })
+  const element = input.target === null ? null : await elementOf(site, input.target)
+  const startedAt = performance.now()
+  // However long that takes: a few pictures that are too large cost the browser, and with it the session.
+  const size = element || input.fullPage ? await pictureSizeOf(page, element, timeout) : null
+  if (size) refuseTooLarge(size, input.format)
+  const options = { type, ...quality, timeout: Math.max(1, timeout - (performance.now() - startedAt)), signal }
+  const taking = element ? element.screenshot(options) : page.screenshot({ ...options, fullPage: input.fullPage })
+  const bytes = await taking.catch((error: unknown) => {
+    throw isPlaywrightError(error, 'noPicture') ? new ActionFailure('NOT_ACTIONABLE', TOO_LARGE) : error
+  })
+  // The browser says nothing of a picture that the format has no room for.
+  if (bytes.length === 0) throw noRoomFor(input.format)
+  return { file: { kind: 'SCREENSHOT', name: nameOf('screenshot', extension), contentType, bytes } }
+}
+
+/** What cannot be, before the browser draws all of it. Throws ActionFailure: NOT_ACTIONABLE. */
+function refuseTooLarge({ width, height }: Size, format: keyof typeof FORMATS): void {
+  if (width * height > MOST_PICTURE_PIXELS) throw new ActionFailure('NOT_ACTIONABLE', TOO_LARGE)
+  if (Math.max(width, height) > (FORMATS[format].mostPixels ?? Number.POSITIVE_INFINITY)) throw noRoomFor(format)
+}
+
+function noRoomFor(format: keyof typeof FORMATS): ActionFailure {
+  const { mostPixels } = FORMATS[format]
+  const most = mostPixels === null ? '' : `: ${format} has room for ${mostPixels} pixels a side. PNG has more`
+  return new ActionFailure('NOT_ACTIONABLE', `The picture is too large${most}.`)
+}
+
+export const pdf: ActionHandler<ActionValues<'pdf'>> = async (site: ActionSite, input) => {
+  const { format, landscape, printBackground, scale, pageRanges } = input
+  site.details.note({ format, landscape, ...(pageRanges === null ? {} : { pageRanges }) })
+  const bytes = await site.page.pdf({
+    format: PAPER[format],
+    landscape,
+    printBackground,
+    scale,
+    ...(pageRanges === null ? {} : { pageRanges }),
+  })
+  return { file: { kind: 'PDF', name: nameOf('page', 'pdf'), contentType: 'application/pdf', bytes } }
+}
+
+/**
+ * Of an element, or else of the whole page, in device pixels; null: there is none, of which Playwright tells why.
+ * Rejects as Playwright does when the time is up.
+ */
+async function pictureSizeOf(page: Page, element: Locator | null, timeout: number): Promise<Size | null> {
+  using deadline = new Deadline(timeout)
+  const measuring = Promise.all([sizeOfPage(page, deadline), element?.boundingBox({ timeout })])
+  const measured = measuring.catch((error: unknown) => {
+    if (isPlaywrightError(error, 'timeout')) throw error
+    return [null, null] as const
+  })
+  const known = await deadline.result(measured)
+  if (!known) throw new Error(`Timeout ${timeout}ms exceeded`)
+  const [ofPage, box] = known
+  const size = element ? box : ofPage
+  if (!ofPage || !size) return null
+  return { width: size.width * ofPage.scale, height: size.height * ofPage.scale }
+}
+
+interface Size {
+  width: number
+  height: number
+}
+
+/** In CSS pixels, with the device pixels of each. As the browser knows it: scripts may tell other sizes. */
+async function sizeOfPage(page: Page, deadline: Deadline): Promise<(Size & { scale: number }) | null> {
+  const session = await page.context().newCDPSession(page)
+  try {
+    const metrics = await deadline.result(session.send('Page.getLayoutMetrics'))
+    if (!metrics) return null
+    const { cssContentSize: size, cssVisualViewport, visualViewport } = metrics
+    return { ...size, scale: visualViewport.clientWidth / cssVisualViewport.clientWidth || 1 }
+  } finally {
+    // A page that hangs takes no leave.
+    session.detach().catch(() => undefined)
+  }
+}
+
+/** Sorted by name, they are sorted by time. */
+function nameOf(what: string, extension: string): string {
+  return `${what}-${new Date().toISOString().replace(/[:.]/g, '-').replace('Z', '')}.${extension}`
+}
