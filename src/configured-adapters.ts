@@ -94,13 +94,14 @@ export async function openBrowsers(
   logger: Logger,
   hooks: Pick<BrowserPoolOptions, 'onLaunching' | 'bodyWaitMs'>,
 ): Promise<{ pool: BrowserPool; warnings: string[]; traceViewerDir: string }> {
-  const [{ findBrowserExecutable }, { createBrowserPool }, { BrowserWays }, { traceViewerFolder }] = await Promise.all([
-    import('./adapters/playwright/launch/browser-executable.ts'),
-    import('./adapters/playwright/session/browser-pool.ts'),
-    import('./adapters/playwright/launch/browser-ways.ts'),
-    import('./adapters/playwright/library/playwright-files.ts'),
-  ])
-  const ways = new BrowserWays(proxies, config.egress.mode !== 'OPEN')
+  const [{ findBrowserExecutable }, { createBrowserPool }, { BrowserProxies }, { traceViewerFolder }] =
+    await Promise.all([
+      import('./adapters/playwright/launch/browser-executable.ts'),
+      import('./adapters/playwright/session/browser-pool.ts'),
+      import('./adapters/playwright/launch/browser-proxies.ts'),
+      import('./adapters/playwright/library/playwright-files.ts'),
+    ])
+  const browserProxies = new BrowserProxies(proxies, config.egress.mode !== 'OPEN')
   try {
     const { browserSandbox: sandbox, warmBrowsers: warm } = config
     const executable = findBrowserExecutable(config.browserPath)
@@ -112,7 +113,7 @@ export async function openBrowsers(
       tempRoot,
       tempLimitBytes,
       machineId,
-      ways,
+      browserProxies,
       logger,
       ...hooks,
     })

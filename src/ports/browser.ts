@@ -191,7 +191,7 @@ export interface BrowserSession {
    * Call after `close`: the time from which entries may be missing because the browser had not delivered them, in
    * milliseconds since the epoch; null: all events before `flush` were received, and there were none after it.
    */
-  unheardSince(): number | null
+  missingSince(): number | null
 }
 
 export interface BrowserPool extends StorageGuard {

@@ -43,7 +43,7 @@ export class LostSession {
       if (task.status === 'RUNNING') running.push(task)
     }
     const drafts: EntryDraft[] = running.map((task) => taskEnded(task, reason.taskError, at))
-    if (record.status === 'RUNNING') drafts.push(unheardSince(last?.at ?? record.createdAt, at))
+    if (record.status === 'RUNNING') drafts.push(missingSince(last?.at ?? record.createdAt, at))
     const data = { from: record.status, to: 'FAILED', endReason: 'MACHINE_LOST', error: reason.error } as const
     drafts.push({ kind: 'STATUS_CHANGE', at, data })
     const entries = drafts.map((draft, index): LogEntry => ({ ...draft, sequence: record.lastSequence + 1 + index }))
@@ -63,7 +63,7 @@ export class LostSession {
 }
 
 /** Queued entries, and events that the browser had not delivered yet, were lost with them. Their number is unknown. */
-function unheardSince(from: number, to: number): EntryDraft<'ENTRIES_DROPPED'> {
+function missingSince(from: number, to: number): EntryDraft<'ENTRIES_DROPPED'> {
   return { kind: 'ENTRIES_DROPPED', at: to, data: { reason: 'TERMINATED', count: null, countsByKind: {}, from, to } }
 }
 

@@ -10,19 +10,24 @@ function scene() {
   const answer = Promise.withResolvers<unknown>()
   const free = Promise.withResolvers<void>()
   const page = { evaluate: () => answer.promise } as unknown as Page
-  return { page, answer: () => answer.resolve(true), free: free.resolve, holds: { whenFree: () => free.promise } }
+  return {
+    page,
+    answer: () => answer.resolve(true),
+    free: free.resolve,
+    pausedTargets: { whenResumed: () => free.promise },
+  }
 }
 
 test('a page that does not answer in time hangs', async () => {
   const { page } = scene()
-  const asked = answers(page, 500, { whenFree: () => null })
+  const asked = answers(page, 500, { whenResumed: () => null })
   await vi.advanceTimersByTimeAsync(500)
   expect(await asked).toBe(false)
 })
 
 test('one that stands still for a held popup does not, if it answers after that', async () => {
-  const { page, holds, free, answer } = scene()
-  const asked = answers(page, 500, holds)
+  const { page, pausedTargets, free, answer } = scene()
+  const asked = answers(page, 500, pausedTargets)
   await vi.advanceTimersByTimeAsync(4_000)
   free()
   await vi.advanceTimersByTimeAsync(400)
@@ -32,13 +37,13 @@ test('one that stands still for a held popup does not, if it answers after that'
 
 test('one that does not answer then either hangs, and what is held without end is not waited for without end', async () => {
   const freed = scene()
-  const asked = answers(freed.page, 500, freed.holds)
+  const asked = answers(freed.page, 500, freed.pausedTargets)
   await vi.advanceTimersByTimeAsync(1_000)
   freed.free()
   await vi.advanceTimersByTimeAsync(500)
   expect(await asked).toBe(false)
-  const { page, holds } = scene()
-  const forEver = answers(page, 500, holds)
+  const { page, pausedTargets } = scene()
+  const forEver = answers(page, 500, pausedTargets)
   await vi.advanceTimersByTimeAsync(6_000)
   expect(await forEver).toBe(false)
 })

@@ -8,11 +8,11 @@ export const ROOT = { server: undefined, a: 'a', b: 'b' }
 /** A server that holds new pages, and attached clients. */
 export const scene = (...clients: ('a' | 'b')[]) => sceneWith(() => Promise.resolve(), ...clients)
 
-/** `heard`: resolves once a worker has processed the commands of the session. */
-export function sceneWith(heard: (sessionId: string) => Promise<void>, ...clients: ('a' | 'b')[]) {
+/** `processed`: resolves once a worker has processed the commands of the session. */
+export function sceneWith(processed: (sessionId: string) => Promise<void>, ...clients: ('a' | 'b')[]) {
   const sent: string[] = []
-  const letRun = (sessionId: string) => void sent.push(`forced ${sessionId}`)
-  const barrier = new ReleaseBarrier({ letRun, heard, logger })
+  const resumeTarget = (sessionId: string) => void sent.push(`forced ${sessionId}`)
+  const barrier = new ReleaseBarrier({ resumeTarget, processed, logger })
   const say = (method: string, sessionId: string | undefined, params: object = {}) =>
     barrier.pass({ method, params, ...(sessionId === undefined ? {} : { sessionId }) }, () => {
       sent.push(`${method === RUN ? 'run' : method} ${sessionId}`)
@@ -20,11 +20,11 @@ export function sceneWith(heard: (sessionId: string) => Promise<void>, ...client
   const autoAttach = (sessionId: string | undefined, params: object = HOLD) =>
     say('Target.setAutoAttach', sessionId, params)
   autoAttach(undefined)
-  const parties = { a: {}, b: {} }
-  for (const name of clients) barrier.enter(parties[name], name)
+  const owners = { a: {}, b: {} }
+  for (const name of clients) barrier.enter(owners[name], name)
   return {
     barrier,
-    leave: (name: 'a' | 'b') => barrier.leave(parties[name], name),
+    leave: (name: 'a' | 'b') => barrier.leave(owners[name], name),
     sent,
     autoAttach,
     ask: say,

@@ -3,7 +3,7 @@ import { BodyRecorder, type BodyCapture } from '../../../src/adapters/playwright
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import type { KeptBody } from '../../../src/ports/body.ts'
-import { fakeWire, impatientPipes } from './fake-wire.ts'
+import { fakeCdpConnection, impatientPipes } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
@@ -13,12 +13,12 @@ const TEXT: BodyCapture = { bodies: 'TEXT', maxBodyBytes: 1_000, waitMs: 60_000 
 
 /** A recording of a page with scripted browser events. */
 function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
-  const { wire, hear, sent, answer, refuse, attach } = fakeWire(pipes)
-  const targets = new TargetRegistry(wire)
+  const { connection, emit, sent, answer, refuse, attach } = fakeCdpConnection(pipes)
+  const targets = new TargetRegistry(connection)
   const recorder = new RecordingRecorder()
   const options = { ...DEFAULT_CAPTURE, ...TEXT, ...capture }
   const site = '/no/such/folder'
-  const recording = new RecorderSet(wire, targets, recorder, true, site, logger, undefined, undefined, options)
+  const recording = new RecorderSet(connection, targets, recorder, true, site, logger, undefined, undefined, options)
   onTestFinished(() => recording.stop())
   // It requests the titles of pages every second.
   void targets.start()
@@ -28,13 +28,13 @@ function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
   const begin = (requestId: string, type = 'Fetch', request: object = {}, response: object = {}) => {
     const shared = { requestId, loaderId: 'l', timestamp: 1, type }
     const url = `http://site/${requestId}`
-    hear(
+    emit(
       'Network.requestWillBeSent',
       { ...shared, wallTime: 1, request: { url, method: 'GET', headers: {}, ...request } },
       'page',
     )
     const headers = { 'Content-Type': 'application/json' }
-    hear(
+    emit(
       'Network.responseReceived',
       {
         ...shared,
@@ -45,8 +45,8 @@ function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
     )
   }
   const end = (requestId: string, dataLength = 7) => {
-    hear('Network.dataReceived', { requestId, timestamp: 2, dataLength, encodedDataLength: 0 }, 'page')
-    hear('Network.loadingFinished', { requestId, timestamp: 2, encodedDataLength: 16 }, 'page')
+    emit('Network.dataReceived', { requestId, timestamp: 2, dataLength, encodedDataLength: 0 }, 'page')
+    emit('Network.loadingFinished', { requestId, timestamp: 2, encodedDataLength: 16 }, 'page')
   }
   const fetched = (requestId: string, ...more: [type?: string, request?: object, response?: object]) => {
     begin(requestId, ...more)
@@ -60,7 +60,7 @@ function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
         url.replace('http://site/', ''),
         responseBody?.inline ?? responseBodyOmitted,
       ])
-  return { hear, begin, end, fetched, asked, answer, refuse, attach, told, recorder, recording }
+  return { emit, begin, end, fetched, asked, answer, refuse, attach, told, recorder, recording }
 }
 
 test('an entry whose body does not come in time says so, and the others do not wait for it', async () => {
@@ -176,20 +176,20 @@ test('one whose message is too large to be read is too large', async () => {
 })
 
 test('another page is asked where the session of a request is gone', async () => {
-  const { hear, fetched, asked, answer, attach, told } = record()
+  const { emit, fetched, asked, answer, attach, told } = record()
   attach('popup', 'page')
   fetched('1')
-  hear('Target.detachedFromTarget', { sessionId: 'page' })
+  emit('Target.detachedFromTarget', { sessionId: 'page' })
   await expect.poll(() => asked(), OFTEN).toBe(2)
   answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
   await expect.poll(told, OFTEN).toEqual([['1', '{}']])
 })
 
 test('what had not ended when its page did was streaming', () => {
-  const { hear, begin, told } = record()
+  const { emit, begin, told } = record()
   begin('1')
-  hear('Network.dataReceived', { requestId: '1', timestamp: 2, dataLength: 5, encodedDataLength: 5 }, 'page')
-  hear('Target.detachedFromTarget', { sessionId: 'page' })
+  emit('Network.dataReceived', { requestId: '1', timestamp: 2, dataLength: 5, encodedDataLength: 5 }, 'page')
+  emit('Target.detachedFromTarget', { sessionId: 'page' })
   expect(told()).toEqual([['1', 'STREAMING']])
 })
 
@@ -221,12 +221,12 @@ describe('what a request sends that the browser tells only when asked', () => {
     ['after', false],
   ])('is asked for as soon as its length is known, told %s the request', async (_when, isEarly) => {
     const recorded = record()
-    const { hear, begin, end, asked, answer } = recorded
-    if (isEarly) hear('Network.requestWillBeSentExtraInfo', length(40), 'page')
+    const { emit, begin, end, asked, answer } = recorded
+    if (isEarly) emit('Network.requestWillBeSentExtraInfo', length(40), 'page')
     begin('1', 'Fetch', request, { status: 204 })
     if (!isEarly) {
       expect(asked(ASK)).toBe(0)
-      hear('Network.requestWillBeSentExtraInfo', length(40), 'page')
+      emit('Network.requestWillBeSentExtraInfo', length(40), 'page')
     }
     expect(asked(ASK)).toBe(1)
     // Contents of files on disk are not included.
@@ -242,8 +242,8 @@ describe('what a request sends that the browser tells only when asked', () => {
     ['of unknown length', null, 'OPAQUE'],
   ])('is never asked for if it is %s', (_what, bytes, expected) => {
     const recorded = record()
-    const { hear, begin, end, asked } = recorded
-    if (bytes !== null) hear('Network.requestWillBeSentExtraInfo', length(bytes), 'page')
+    const { emit, begin, end, asked } = recorded
+    if (bytes !== null) emit('Network.requestWillBeSentExtraInfo', length(bytes), 'page')
     begin('1', 'Fetch', request, { status: 204 })
     end('1', 0)
     expect(asked(ASK)).toBe(0)
@@ -264,7 +264,7 @@ describe('what a request sends that the browser tells only when asked', () => {
 })
 
 test('each hop of a redirect has the body that it sent', async () => {
-  const { hear, recorder, end } = record()
+  const { emit, recorder, end } = record()
   const shared = { requestId: '1', loaderId: 'l', timestamp: 1, wallTime: 1, type: 'Fetch' }
   const post = (text: string) => ({
     url: 'http://site/1',
@@ -273,7 +273,7 @@ test('each hop of a redirect has the body that it sent', async () => {
     hasPostData: true,
     postDataEntries: [{ bytes: Buffer.from(text).toString('base64') }],
   })
-  hear('Network.requestWillBeSent', { ...shared, request: post('to the first') }, 'page')
+  emit('Network.requestWillBeSent', { ...shared, request: post('to the first') }, 'page')
   const redirectResponse = {
     url: 'http://site/1',
     status: 307,
@@ -281,9 +281,9 @@ test('each hop of a redirect has the body that it sent', async () => {
     mimeType: 'text/html',
     encodedDataLength: 9,
   }
-  hear('Network.requestWillBeSent', { ...shared, request: post('to the second'), redirectResponse }, 'page')
+  emit('Network.requestWillBeSent', { ...shared, request: post('to the second'), redirectResponse }, 'page')
   const response = { url: 'http://site/2', status: 204, headers: {}, mimeType: '', encodedDataLength: 9 }
-  hear('Network.responseReceived', { ...shared, response, hasExtraInfo: false }, 'page')
+  emit('Network.responseReceived', { ...shared, response, hasExtraInfo: false }, 'page')
   end('1', 0)
   await expect
     .poll(() => recorder.of('NETWORK_REQUEST').map(({ status, requestBody }) => [status, requestBody?.inline]), OFTEN)
@@ -294,11 +294,11 @@ test('each hop of a redirect has the body that it sent', async () => {
 })
 
 test('without bodies the browser keeps none for us', () => {
-  const { wire, sent, attach } = fakeWire()
-  const targets = new TargetRegistry(wire)
+  const { connection, sent, attach } = fakeCdpConnection()
+  const targets = new TargetRegistry(connection)
   attach('page', 'page')
   const { keepBody } = new RecordingRecorder()
-  const recorder = new BodyRecorder(wire, targets, keepBody, { bodies: 'NONE', maxBodyBytes: 1 })
+  const recorder = new BodyRecorder(connection, targets, keepBody, { bodies: 'NONE', maxBodyBytes: 1 })
   expect(recorder).toBeInstanceOf(BodyRecorder)
   expect(sent.join('')).not.toContain('enableDurableMessages')
 })

@@ -17,7 +17,7 @@ test('the browser writes no line of a page to its own output', async () => {
   const parent = new BrowsersDirectory(directory, logger)
   const { process: browser, page } = await openBrowser(mode, parent, createBrowserPipes(), null, logger, NO_DEADLINE)
   await page.evaluate('for (let index = 0; index < 20; index += 1) console.error(`line ${index} of the page`)')
-  browser.wire.tell('Browser.close')
+  browser.connection.notify('Browser.close')
   await browser.exited
   await browser.close(0)
   expect(browser.lastOutput()).not.toContain('of the page')

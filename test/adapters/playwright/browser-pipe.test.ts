@@ -2,10 +2,10 @@ import { PassThrough } from 'node:stream'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { CdpConnection } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
 import type { BrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/browser-pipes.ts'
-import { FairTurns } from '../../../src/adapters/playwright/cdp/pipe/fair-turns.ts'
+import { FairScheduler } from '../../../src/adapters/playwright/cdp/pipe/fair-scheduler.ts'
 import type { TooLarge } from '../../../src/adapters/playwright/cdp/pipe/oversized-message.ts'
 import { PATIENCE } from '../../support/patience.ts'
-import { impatientPipes } from './fake-wire.ts'
+import { impatientPipes } from './fake-cdp-connection.ts'
 import { logger } from './test-pool.ts'
 
 const KIB = 1024
@@ -14,14 +14,14 @@ const LIMITS = { parsed: 64 * KIB, relayed: 256 * KIB, unfinished: 1024 * KIB, s
 /** A browser with the far ends of both pipes in the test. */
 function open(pipes: BrowserPipes = impatientPipes(LIMITS)) {
   const [input, output] = [new PassThrough(), new PassThrough()]
-  const wire = new CdpConnection(input, output, '/no/such/folder', pipes, logger)
+  const connection = new CdpConnection(input, output, '/no/such/folder', pipes, logger)
   onTestFinished(() => void output.destroy())
   const toPlaywright: object[] = []
-  wire.transport.onmessage = (message: object) => void toPlaywright.push(message)
+  connection.transport.onmessage = (message: object) => void toPlaywright.push(message)
   const skipped: TooLarge[] = []
-  wire.onSkipped((event) => skipped.push(event))
+  connection.onSkipped((event) => skipped.push(event))
   let why: string | null = null
-  void wire.misbehaved.then((reason) => (why = reason))
+  void connection.misbehaved.then((reason) => (why = reason))
   const say = (...pieces: string[]) => {
     for (const piece of pieces) output.emit('data', Buffer.from(piece))
   }
@@ -30,7 +30,7 @@ function open(pipes: BrowserPipes = impatientPipes(LIMITS)) {
     return why
   }
   const lastId = () => (JSON.parse(String(input.read()).split('\0').at(-2)!) as { id: number }).id
-  return { wire, output, say, toPlaywright, skipped, misbehavior, lastId }
+  return { connection, output, say, toPlaywright, skipped, misbehavior, lastId }
 }
 
 const filler = (bytes: number) => 'x'.repeat(bytes)
@@ -38,24 +38,24 @@ const line = (text: string) =>
   `{"method":"Runtime.consoleAPICalled","params":{"type":"log","args":[{"type":"string","value":"${text}"}]},"sessionId":"page"}\0`
 
 test('a message up to the limit is read, however it is cut into pieces', async () => {
-  const { wire, say, toPlaywright, skipped, misbehavior } = open()
-  const heard: number[] = []
-  wire.on('Runtime.consoleAPICalled', ({ args }) => heard.push(String(args[0]!.value).length))
+  const { connection, say, toPlaywright, skipped, misbehavior } = open()
+  const received: number[] = []
+  connection.on('Runtime.consoleAPICalled', ({ args }) => received.push(String(args[0]!.value).length))
   const whole = line(filler(60_000))
   say(whole)
   for (let at = 0; at < whole.length; at += 7) say(whole.slice(at, at + 7))
   say(whole.slice(0, -1), '\0', `${line('a')}${line('b')}{"method"`, ':"Log.entryAdded","params":{}}\0')
-  expect(heard).toEqual([60_000, 60_000, 60_000, 1, 1])
+  expect(received).toEqual([60_000, 60_000, 60_000, 1, 1])
   await expect.poll(() => toPlaywright).toHaveLength(6)
   expect(skipped).toEqual([])
   expect(await misbehavior()).toBeNull()
-  expect(wire.hasUnread).toBe(false)
+  expect(connection.hasUnread).toBe(false)
 })
 
 test('a line or a request that is too large is left out and told by its ends, in its place', async () => {
-  const { wire, say, toPlaywright, skipped, misbehavior } = open()
-  const heard: unknown[] = []
-  wire.on('Runtime.consoleAPICalled', ({ args }) => heard.push([args[0]!.value, skipped.length]))
+  const { connection, say, toPlaywright, skipped, misbehavior } = open()
+  const received: unknown[] = []
+  connection.on('Runtime.consoleAPICalled', ({ args }) => received.push([args[0]!.value, skipped.length]))
   say(line('before'))
   const large = line(filler(3_000_000))
   for (let at = 0; at < large.length; at += 65_536) say(large.slice(at, at + 65_536))
@@ -63,7 +63,7 @@ test('a line or a request that is too large is left out and told by its ends, in
   // All together, as it arrives when the other side is faster.
   say(`{"method":"Network.requestWillBeSent","params":{"requestId":"7.1","x":"${filler(70_000)}"},"sessionId":"p2"}\0`)
   say(line('after'))
-  expect(heard).toEqual([
+  expect(received).toEqual([
     ['before', 0],
     ['between', 1],
     ['after', 2],
@@ -91,8 +91,8 @@ test('no more than its limit is held of a message that does not end, and it is n
 })
 
 test('an answer that is too large is an error for whoever asked: Playwright, and us', async () => {
-  const { wire, say, toPlaywright, misbehavior, lastId } = open()
-  const own = wire.send('Runtime.evaluate', { expression: '0' }, 'page')
+  const { connection, say, toPlaywright, misbehavior, lastId } = open()
+  const own = connection.send('Runtime.evaluate', { expression: '0' }, 'page')
   say(`{"id":${lastId()},"result":{"value":"${filler(300_000)}"},"sessionId":"page"}\0`)
   await expect(own).rejects.toThrow(/too large to process \(\d+ bytes\)/)
   say(`{"id":12,"result":{"value":"${filler(300_000)}"},"sessionId":"page"}\0`)
@@ -104,9 +104,9 @@ test('an answer that is too large is an error for whoever asked: Playwright, and
 })
 
 test('an answer to a client may have more, an event of its session too; beyond that its own connection is told', async () => {
-  const { wire, say, misbehavior, lastId } = open()
+  const { connection, say, misbehavior, lastId } = open()
   const got: [string, number | string | null][] = []
-  wire.host('guest', {
+  connection.host('guest', {
     event: (message) => void got.push(['event', message.length]),
     eventTooLarge: ({ method }) => void got.push(['event too large', method]),
   })
@@ -115,7 +115,7 @@ test('an answer to a client may have more, an event of its session too; beyond t
       answered: (message: Buffer) => void got.push(['answer', message.length]),
       tooLarge: (why: string) => void got.push(['answer too large', why.slice(0, 22)]),
     }
-    wire.relay({ method: 'Runtime.evaluate', params: {}, sessionId: 'guest' }, answer)
+    connection.relay({ method: 'Runtime.evaluate', params: {}, sessionId: 'guest' }, answer)
     return lastId()
   }
   const inPieces = (text: string) => {
@@ -150,14 +150,14 @@ test.each([
   ['a session that is none', '{"method":"Page.loadEventFired","params":{},"sessionId":{}}'],
   ['brackets', '['.repeat(60_000)],
 ])('%s ends the session of that browser, and nothing is thrown', async (_, message) => {
-  const { wire, say, misbehavior } = open()
+  const { connection, say, misbehavior } = open()
   say(`${message}\0`)
   expect(await misbehavior()).toMatch(/too large to process|not valid/)
   // Messages until the end of its session are still received.
-  let heard = 0
-  wire.on('Runtime.consoleAPICalled', () => heard++)
+  let received = 0
+  connection.on('Runtime.consoleAPICalled', () => received++)
   say(line('last words'))
-  expect(heard).toBe(1)
+  expect(received).toBe(1)
 })
 
 test('events without parameters, and ids that nobody knows, are no trouble', async () => {
@@ -202,89 +202,89 @@ test('unfinished messages of all browsers have one budget; the largest gives way
 })
 
 test('a browser that says more than its share waits; what others say meanwhile is heard, and nothing is lost', async () => {
-  const pipes = { ...impatientPipes(LIMITS), turns: new FairTurns(1, 2) }
+  const pipes = { ...impatientPipes(LIMITS), scheduler: new FairScheduler(1, 2) }
   const [loud, quiet] = [open(pipes), open(pipes)]
-  let heardOfLoud = 0
-  loud.wire.on('Runtime.consoleAPICalled', () => {
-    heardOfLoud += 1
+  let receivedOfLoud = 0
+  loud.connection.on('Runtime.consoleAPICalled', () => {
+    receivedOfLoud += 1
     const until = performance.now() + 0.5
     while (performance.now() < until);
   })
-  let heardBefore = -1
-  quiet.wire.on('Runtime.consoleAPICalled', () => (heardBefore = heardOfLoud))
+  let receivedBefore = -1
+  quiet.connection.on('Runtime.consoleAPICalled', () => (receivedBefore = receivedOfLoud))
   const count = 200
   loud.output.write(Array.from({ length: count }, () => line('loud')).join(''))
-  await vi.waitFor(() => expect(heardOfLoud).toBeGreaterThan(0), { interval: 1, ...PATIENCE })
+  await vi.waitFor(() => expect(receivedOfLoud).toBeGreaterThan(0), { interval: 1, ...PATIENCE })
   expect(loud.output.isPaused()).toBe(true)
-  expect(loud.wire.hasUnread).toBe(true)
-  const caughtUp = loud.wire.caughtUp()
+  expect(loud.connection.hasUnread).toBe(true)
+  const caughtUp = loud.connection.caughtUp()
   quiet.output.write(line('quiet'))
-  await vi.waitFor(() => expect(heardBefore).toBeGreaterThan(-1), { interval: 1, ...PATIENCE })
-  expect(heardBefore).toBeLessThan(count)
+  await vi.waitFor(() => expect(receivedBefore).toBeGreaterThan(-1), { interval: 1, ...PATIENCE })
+  expect(receivedBefore).toBeLessThan(count)
   await caughtUp
-  expect(heardOfLoud).toBe(count)
+  expect(receivedOfLoud).toBe(count)
   expect(loud.toPlaywright).toHaveLength(count)
   expect(loud.output.isPaused()).toBe(false)
 })
 
 test('what Playwright has not handled yet holds up the reading', async () => {
-  const { wire, output, toPlaywright } = open()
-  let heard = 0
-  wire.on('Page.navigatedWithinDocument', () => heard++)
+  const { connection, output, toPlaywright } = open()
+  let received = 0
+  connection.on('Page.navigatedWithinDocument', () => received++)
   const event = `{"method":"Page.navigatedWithinDocument","params":{"frameId":"f","url":"http://site/"}}\0`
   const count = 2_000
   output.write(event.repeat(count))
   await vi.waitFor(() => expect(toPlaywright.length).toBeGreaterThan(0), { interval: 1, ...PATIENCE })
-  expect(heard - toPlaywright.length).toBeLessThanOrEqual(500)
+  expect(received - toPlaywright.length).toBeLessThanOrEqual(500)
   await expect.poll(() => toPlaywright).toHaveLength(count)
-  expect(heard).toBe(count)
+  expect(received).toBe(count)
 })
 
 test('the end is told after all that was said before', async () => {
-  const pipes = { ...impatientPipes(LIMITS), turns: new FairTurns(0, 0) }
-  const { wire, output, toPlaywright } = open(pipes)
+  const pipes = { ...impatientPipes(LIMITS), scheduler: new FairScheduler(0, 0) }
+  const { connection, output, toPlaywright } = open(pipes)
   let ended = false
-  wire.transport.onclose = () => (ended = true)
-  let heardAtClose = -1
-  let heard = 0
-  wire.on('Runtime.consoleAPICalled', () => heard++)
-  wire.onClose(() => (heardAtClose = heard))
-  const own = wire.send('Browser.getVersion')
+  connection.transport.onclose = () => (ended = true)
+  let receivedAtClose = -1
+  let received = 0
+  connection.on('Runtime.consoleAPICalled', () => received++)
+  connection.onClose(() => (receivedAtClose = received))
+  const own = connection.send('Browser.getVersion')
   output.end(Array.from({ length: 50 }, () => line('last words')).join(''))
   await expect(own).rejects.toThrow('gone')
   await expect.poll(() => ended).toBe(true)
-  expect(heardAtClose).toBe(50)
+  expect(receivedAtClose).toBe(50)
   expect(toPlaywright).toHaveLength(50)
 })
 
 test('a listener that throws costs its event alone; an error elsewhere ends that browser, and no other', async () => {
   const pipes = impatientPipes(LIMITS)
   const [broken, sound] = [open(pipes), open(pipes)]
-  let heard = 0
+  let received = 0
   for (const method of ['Runtime.consoleAPICalled', 'Log.entryAdded'] as const) {
-    broken.wire.on(method, () => {
+    broken.connection.on(method, () => {
       throw new Error('a listener fails')
     })
-    broken.wire.on(method, () => heard++)
+    broken.connection.on(method, () => received++)
   }
-  broken.wire.withhold('Page.frameAttached', () => {
+  broken.connection.withhold('Page.frameAttached', () => {
     throw new Error('a predicate fails')
   })
   broken.say(line('one'), '{"method":"Log.entryAdded","params":{}}\0')
-  expect(heard).toBe(2)
+  expect(received).toBe(2)
   expect(await broken.misbehavior()).toBeNull()
   broken.say('{"method":"Page.frameAttached","params":{}}\0', line('two'))
   expect(await broken.misbehavior()).toContain('could not be processed')
-  expect(heard).toBe(3)
+  expect(received).toBe(3)
   sound.say(line('sound'))
   await expect.poll(() => sound.toPlaywright).toHaveLength(1)
   expect(await sound.misbehavior()).toBeNull()
 })
 
 test('tells how long each turn took', async () => {
-  const { wire, say } = open()
+  const { connection, say } = open()
   const spent: number[] = []
-  wire.onSpent = (milliseconds) => spent.push(milliseconds)
+  connection.onSpent = (milliseconds) => spent.push(milliseconds)
   say(`${line('a line')}\0`)
   await expect.poll(() => spent.length).toBeGreaterThan(0)
   expect(Math.min(...spent)).toBeGreaterThanOrEqual(0)

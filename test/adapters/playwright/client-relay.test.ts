@@ -9,7 +9,7 @@ import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/tar
 import { NO_EMULATION } from '../../../src/ports/emulation.ts'
 import type { CdpClient, ClientAct } from '../../../src/ports/cdp-client.ts'
 import { PATIENCE } from '../../support/patience.ts'
-import { impatientPipes } from './fake-wire.ts'
+import { impatientPipes } from './fake-cdp-connection.ts'
 import { logger } from './test-pool.ts'
 
 interface Sent {
@@ -22,7 +22,7 @@ interface Sent {
 /** A browser whose reads and messages the test controls; clients attach to it as root 1, root 2 … */
 function scripted(highWaterMark = 64) {
   const [input, output] = [new PassThrough({ highWaterMark }), new PassThrough()]
-  const wire = new CdpConnection(
+  const connection = new CdpConnection(
     input,
     output,
     '/no/such/folder',
@@ -36,9 +36,9 @@ function scripted(highWaterMark = 64) {
       .split('\0')
       .filter((text) => text !== '')
       .map((text) => JSON.parse(text) as Sent)
-  const ground = {
-    wire,
-    targets: new TargetRegistry(wire),
+  const browser = {
+    connection,
+    targets: new TargetRegistry(connection),
     guard: {
       count: 0,
       hasLostSince: () => false,
@@ -47,7 +47,7 @@ function scripted(highWaterMark = 64) {
     },
     loads: { begin: () => null },
     browserContextId: 'context',
-    behaviors: new DownloadBehaviors(wire, '/downloads', 'context'),
+    behaviors: new DownloadBehaviors(connection, '/downloads', 'context'),
     handover: new DownloadHandover(logger),
     uploads: new ClientUploads('/no/such/folder'),
     emulation: NO_EMULATION,
@@ -58,7 +58,7 @@ function scripted(highWaterMark = 64) {
   }
   let roots = 0
   return {
-    wire,
+    connection,
     input,
     say,
     read,
@@ -81,7 +81,7 @@ function scripted(highWaterMark = 64) {
         underWay: () => {},
         acted: (act: ClientAct) => void acts.push(act),
       }
-      const attaching = ClientRelay.attach(ground, client, host)
+      const attaching = ClientRelay.attach(browser, client, host)
       const root = `root ${(roots += 1)}`
       say({ id: read().at(-1)!.id, result: { sessionId: root } })
       const relay = await attaching
@@ -154,9 +154,9 @@ test('sessions end with the one above them', async () => {
 })
 
 test('what the browser says of a client that left, before it has let go of it, is nobody else’s', async () => {
-  const { attach, say, wire, read } = scripted()
-  const heard = vi.fn()
-  wire.on('Target.attachedToTarget', heard)
+  const { attach, say, connection, read } = scripted()
+  const received = vi.fn()
+  connection.on('Target.attachedToTarget', received)
   const { relay, root } = await attach()
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
@@ -165,7 +165,7 @@ test('what the browser says of a client that left, before it has let go of it, i
   await vi.advanceTimersByTimeAsync(2_000)
   await detaching
   say(attached('late', root))
-  expect(heard).not.toHaveBeenCalled()
+  expect(received).not.toHaveBeenCalled()
   say({ id: detach.id, result: {} })
 })
 
@@ -273,9 +273,9 @@ describe('what a client does is told', () => {
 })
 
 test('an event too large for a client: lines and requests are left out, for any other it is told and let go', async () => {
-  const { attach, say, wire } = scripted(1_000_000)
+  const { attach, say, connection } = scripted(1_000_000)
   let why: string | null = null
-  void wire.misbehaved.then((reason) => (why = reason))
+  void connection.misbehaved.then((reason) => (why = reason))
   const { root, client, got } = await attach()
   say(attached('page', root))
   const large = (method: string, sessionId: string) =>
@@ -292,13 +292,13 @@ test('an event too large for a client: lines and requests are left out, for any 
 })
 
 test('a session that a client could not be told of is still its own, and speaks to nobody else', async () => {
-  const { attach, say, wire } = scripted(1_000_000)
+  const { attach, say, connection } = scripted(1_000_000)
   const { root, client } = await attach()
-  let heard = 0
-  wire.on('Runtime.consoleAPICalled', () => heard++)
+  let received = 0
+  connection.on('Runtime.consoleAPICalled', () => received++)
   const { method, params, sessionId } = attached('child', root)
   say({ method, params: { ...params, targetInfo: { ...params.targetInfo, url: 'x'.repeat(1_000_000) } }, sessionId })
   expect(client.close).toHaveBeenCalledOnce()
   say({ method: 'Runtime.consoleAPICalled', params: { type: 'log', args: [] }, sessionId: 'child' })
-  expect(heard).toBe(0)
+  expect(received).toBe(0)
 })

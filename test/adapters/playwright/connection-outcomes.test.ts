@@ -4,7 +4,7 @@ import { ConnectionOutcomes } from '../../../src/adapters/playwright/network/con
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import type { ConnectionFailure, ConnectionOutcome, EgressPolicy } from '../../../src/ports/egress.ts'
-import { fakeWire } from './fake-wire.ts'
+import { fakeCdpConnection } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 
@@ -50,21 +50,21 @@ describe('why a connection failed', () => {
 
   test('is what the proxy has said, whatever the notation of the host', () => {
     const outcomes = new ConnectionOutcomes(PORT)
-    outcomes.heard(outcome({ failure: REFUSED }))
-    outcomes.heard(outcome({ host: 'fd00::1', port: 443, failure: PRIVATE }))
+    outcomes.received(outcome({ failure: REFUSED }))
+    outcomes.received(outcome({ host: 'fd00::1', port: 443, failure: PRIVATE }))
     expect(asked(outcomes, HIDDEN, 'http://SITE.test.:80/')).toEqual(['net::ERR_CONNECTION_REFUSED'])
     expect(asked(outcomes, `Error: ${HIDDEN}`, 'wss://[fd00:0::1]/')).toEqual(['Error: BLOCKED (private address)'])
   })
 
   test('is waited for, but not for long; then what befell the host before is likeliest', () => {
     const outcomes = new ConnectionOutcomes(PORT)
-    outcomes.heard(outcome({ failure: REFUSED, endedAt: Date.now() - 60_000 }))
+    outcomes.received(outcome({ failure: REFUSED, endedAt: Date.now() - 60_000 }))
     const late = asked(outcomes, HIDDEN)
     const never = asked(outcomes, HIDDEN, 'http://other.test/')
-    outcomes.heard(outcome())
-    outcomes.heard(outcome({ port: 81, failure: PRIVATE }))
+    outcomes.received(outcome())
+    outcomes.received(outcome({ port: 81, failure: PRIVATE }))
     expect([late, never]).toEqual([[], []])
-    outcomes.heard(outcome({ failure: PRIVATE }))
+    outcomes.received(outcome({ failure: PRIVATE }))
     expect(late).toEqual(['BLOCKED (private address)'])
     vi.advanceTimersByTime(2_000)
     expect(never).toEqual([HIDDEN])
@@ -79,7 +79,7 @@ describe('why a connection failed', () => {
     const reset = asked(outcomes, 'net::ERR_CONNECTION_RESET')
     vi.advanceTimersByTime(250)
     expect(reset).toEqual(['net::ERR_CONNECTION_RESET'])
-    outcomes.heard(
+    outcomes.received(
       outcome({ failure: { code: 'UPSTREAM_FAILED', netError: 'net::ERR_TUNNEL_CONNECTION_FAILED', rule: null } }),
     )
     expect(asked(outcomes, 'net::ERR_EMPTY_RESPONSE')).toEqual(['net::ERR_TUNNEL_CONNECTION_FAILED'])
@@ -121,13 +121,13 @@ describe('who answered', () => {
   test('and what of connecting was name resolution, is what the proxy says', () => {
     const outcomes = new ConnectionOutcomes(PORT)
     const peer = { address: '2001:db8::1', port: 80 }
-    outcomes.heard(outcome({ peer, dnsMs: 12, connectMs: 5 }))
+    outcomes.received(outcome({ peer, dnsMs: 12, connectMs: 5 }))
     const first = response()
     outcomes.amend(first, Date.now(), 100)
     expect(first).toMatchObject({ remoteIPAddress: '[2001:db8::1]', remotePort: 80 })
     expect(first.timing).toMatchObject({ dnsStart: 1, dnsEnd: 13, connectStart: 13, connectEnd: 31 })
     // The next request over the same connection, when others have been made.
-    outcomes.heard(outcome({ peer: { address: '192.0.2.2', port: 80 } }))
+    outcomes.received(outcome({ peer: { address: '192.0.2.2', port: 80 } }))
     const reused = response({ connectionReused: true })
     outcomes.amend(reused, Date.now(), 100)
     expect(reused.remoteIPAddress).toBe('[2001:db8::1]')
@@ -137,7 +137,7 @@ describe('who answered', () => {
     const outcomes = new ConnectionOutcomes(PORT)
     const late = response()
     expect(outcomes.amend(late, Date.now(), 100)).toBe(false)
-    outcomes.heard(outcome({ peer: { address: '192.0.2.2', port: 80 }, dnsMs: 4 }))
+    outcomes.received(outcome({ peer: { address: '192.0.2.2', port: 80 }, dnsMs: 4 }))
     expect(outcomes.amendLate(late, Date.now(), 100)).toBe(true)
     expect(late).toMatchObject({ remoteIPAddress: '192.0.2.2', remotePort: 80, timing: { dnsStart: 1, dnsEnd: 5 } })
   })
@@ -155,23 +155,23 @@ describe('who answered', () => {
 })
 
 test('a request whose reason is still to come is pending until its entry is written', () => {
-  const { wire, hear, attach } = fakeWire()
-  const targets = new TargetRegistry(wire)
+  const { connection, emit, attach } = fakeCdpConnection()
+  const targets = new TargetRegistry(connection)
   const recorder = new RecordingRecorder()
   const outcomes = new ConnectionOutcomes(PORT)
-  const recording = new RecorderSet(wire, targets, recorder, true, '/no/such/folder', logger, undefined, outcomes)
+  const recording = new RecorderSet(connection, targets, recorder, true, '/no/such/folder', logger, undefined, outcomes)
   attach('page', 'page')
   const request = { url: 'http://site.test/a', method: 'GET', headers: {} }
   const wallTime = Date.now() / 1000
-  hear(
+  emit(
     'Network.requestWillBeSent',
     { requestId: '1', loaderId: 'l', request, timestamp: 1, wallTime, type: 'Fetch' },
     'page',
   )
-  hear('Network.loadingFailed', { requestId: '1', timestamp: 2, errorText: HIDDEN }, 'page')
+  emit('Network.loadingFailed', { requestId: '1', timestamp: 2, errorText: HIDDEN }, 'page')
   vi.advanceTimersByTime(100)
   expect([recorder.inFlight.size, recorder.of('NETWORK_REQUEST').length]).toEqual([1, 0])
-  outcomes.heard(outcome({ failure: REFUSED }))
+  outcomes.received(outcome({ failure: REFUSED }))
   // Its headers may still come, too.
   vi.advanceTimersByTime(600)
   expect(recorder.of('NETWORK_REQUEST')).toMatchObject([{ failure: 'net::ERR_CONNECTION_REFUSED', durationMs: 1000 }])

@@ -12,13 +12,13 @@ type Opening = (event: { type: string; message: string }, sessionId: string) => 
 
 /** A page p1, and its popup p2, for which Playwright has no page. */
 function scene() {
-  let hear: Opening = () => undefined
-  const wire = { on: (_: string, listener: Opening) => void (hear = listener) }
+  let emit: Opening = () => undefined
+  const connection = { on: (_: string, listener: Opening) => void (emit = listener) }
   const tracked = (pageId: string, openerPageId: string | null) => ({ page: { pageId, openerPageId } })
-  const targets = { speaker: (id: string) => (id === 's1' ? tracked('p1', null) : tracked('p2', 'p1')) }
-  const inputs = new ClientInputs(wire as never, targets as never)
+  const targets = { source: (id: string) => (id === 's1' ? tracked('p1', null) : tracked('p2', 'p1')) }
+  const inputs = new ClientInputs(connection as never, targets as never)
   const context = Object.assign(new EventEmitter(), { pages: () => [], browser: () => null })
-  const dialogs = new Dialogs(context as unknown as BrowserContext, inputs, { whenFree: () => null }, logger)
+  const dialogs = new Dialogs(context as unknown as BrowserContext, inputs, { whenResumed: () => null }, logger)
   const page = Object.assign(new EventEmitter(), { evaluate: () => Promise.resolve(true) }) as unknown as Page
   return {
     dialogs,
@@ -26,7 +26,7 @@ function scene() {
     close: (dialog: Dialog) => void context.emit('dialogclosed', dialog),
     open(sessionId: 's1' | 's2', type = 'confirm') {
       const answers: string[] = []
-      hear({ type, message: 'Sure?' }, sessionId)
+      emit({ type, message: 'Sure?' }, sessionId)
       const answer = (word: string) => () => Promise.resolve(void answers.push(word))
       const dialog = {
         page: () => (sessionId === 's1' ? page : null),

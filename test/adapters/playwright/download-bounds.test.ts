@@ -12,7 +12,7 @@ import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/tar
 import { QuotaRooms } from '../../../src/domain/artifacts/quota-rooms.ts'
 import { NO_DEADLINE } from '../../support/patience.ts'
 import { startDownloadSite } from '../../support/site-downloads.ts'
-import { fakeWire } from './fake-wire.ts'
+import { fakeCdpConnection } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger, startTestPool } from './test-pool.ts'
 
@@ -20,13 +20,13 @@ const MIB = 1024 * 1024
 
 /** Blocks all messages of browsers, and cancellations of downloads to them. Returns a function that unblocks them. */
 function deafen(): () => void {
-  const { tell } = CdpConnection.prototype
+  const { notify } = CdpConnection.prototype
   const hearing = vi.spyOn(CdpConnection.prototype, 'work').mockReturnValue(false)
-  const telling = vi.spyOn(CdpConnection.prototype, 'tell').mockImplementation(function (
+  const telling = vi.spyOn(CdpConnection.prototype, 'notify').mockImplementation(function (
     this: CdpConnection,
     ...command
   ) {
-    if (command[0] !== 'Browser.cancelDownload') tell.apply(this, command)
+    if (command[0] !== 'Browser.cancelDownload') notify.apply(this, command)
   })
   const restore = () => {
     hearing.mockRestore()
@@ -54,12 +54,12 @@ test.skipIf(prlimitPath() === null)(
     const [pid] = testPool.browsers()
     const [, atStart] = fileLimits(pid!)
 
-    const hear = deafen()
+    const emit = deafen()
     const opened = session.open(`${site.url}/endless`, NO_DEADLINE)
     await expect.poll(() => site.endless).toMatchObject({ begun: 1, open: 0 })
     expect(site.endless.bytes).toBeLessThan(512 * MIB)
     expect(recorder.of('DOWNLOAD')).toEqual([])
-    hear()
+    emit()
     await session.ping(30_000)
     await opened
     await expect
@@ -99,13 +99,20 @@ describe('a download that the browser ends at the last bound of its files', () =
     [maxBytes - 1_000, 'temporary folder full'],
     [maxBytes / 2, 'canceled'],
   ])('at %d bytes: %s', (receivedBytes, failure) => {
-    const { wire, hear } = fakeWire()
+    const { connection, emit } = fakeCdpConnection()
     const recorder = new RecordingRecorder()
-    const recording = new RecorderSet(wire, new TargetRegistry(wire), recorder, true, '/no/such/folder', logger)
+    const recording = new RecorderSet(
+      connection,
+      new TargetRegistry(connection),
+      recorder,
+      true,
+      '/no/such/folder',
+      logger,
+    )
     onTestFinished(() => recording.stop())
     recording.limitDownloads(maxBytes)
-    hear('Browser.downloadWillBegin', { frameId: 'f', guid: 'g', url: 'http://site/', suggestedFilename: 'x' })
-    hear('Browser.downloadProgress', { guid: 'g', state: 'canceled', receivedBytes, totalBytes: 0 })
+    emit('Browser.downloadWillBegin', { frameId: 'f', guid: 'g', url: 'http://site/', suggestedFilename: 'x' })
+    emit('Browser.downloadProgress', { guid: 'g', state: 'canceled', receivedBytes, totalBytes: 0 })
     expect(recorder.of('DOWNLOAD')).toMatchObject([{ failure }])
   })
 })
@@ -122,10 +129,10 @@ describe('the file of a download counts once in the quota of its owner, whatever
     const rooms = new QuotaRooms(quota, () => Promise.resolve(0), logger)
     const recorder = new RecordingRecorder()
     recorder.openRoom = () => rooms.open('owner')
-    const { wire, hear } = fakeWire()
+    const { connection, emit } = fakeCdpConnection()
     const browser = { folders: { temporary }, fileSizeLimit: { set: () => {} } } as unknown as BrowserProcess
-    const targets = new TargetRegistry(wire)
-    const recording = new RecorderSet(wire, targets, recorder, true, downloads, logger, browser)
+    const targets = new TargetRegistry(connection)
+    const recording = new RecorderSet(connection, targets, recorder, true, downloads, logger, browser)
     // There is no browser to ask for pages.
     targets.dispose()
     const other = rooms.open('owner')
@@ -137,8 +144,8 @@ describe('the file of a download counts once in the quota of its owner, whatever
       recorder,
       left: () => other.limit,
       begin: (guid: string) =>
-        hear('Browser.downloadWillBegin', { frameId: 'f', guid, url: 'http://site/', suggestedFilename: 'x' }),
-      progress: (guid: string, more: object) => hear('Browser.downloadProgress', { guid, totalBytes: 0, ...more }),
+        emit('Browser.downloadWillBegin', { frameId: 'f', guid, url: 'http://site/', suggestedFilename: 'x' }),
+      progress: (guid: string, more: object) => emit('Browser.downloadProgress', { guid, totalBytes: 0, ...more }),
       nameless: join(temporary, '.org.chromium.Chromium.Abc123'),
       named: (guid: string) => join(downloads, `${guid}.crdownload`),
     }

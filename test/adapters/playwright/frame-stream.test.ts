@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { FrameStream, type CastFrame } from '../../../src/adapters/playwright/live-view/frame-stream.ts'
+import { FrameStream, type ScreencastFrame } from '../../../src/adapters/playwright/live-view/frame-stream.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
@@ -21,7 +21,7 @@ async function read(maxFps: number, forMs: number): Promise<{ at: number; skippe
     for await (const { skipped } of stream) got.push({ at: performance.now(), skipped })
   })()
   for (let elapsed = 0; elapsed < forMs; elapsed += 10) {
-    stream.offer({ at: elapsed } as unknown as CastFrame)
+    stream.offer({ at: elapsed } as unknown as ScreencastFrame)
     await vi.advanceTimersByTimeAsync(10)
   }
   await stream.return()

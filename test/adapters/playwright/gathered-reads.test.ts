@@ -44,10 +44,10 @@ function startWriter() {
   }
 }
 
-function hear(reads: GatheredReads, lines: number, others = 0): void {
+function emit(reads: GatheredReads, lines: number, others = 0): void {
   for (let index = 0; index < lines + others; index += 1) reads.message()
   for (let index = 0; index < lines; index += 1) reads.line()
-  reads.goOn()
+  reads.resume()
 }
 
 test('lines that follow closely gather in the pipe for a moment, and come in one piece', async () => {
@@ -55,9 +55,9 @@ test('lines that follow closely gather in the pipe for a moment, and come in one
   const { reads, pieces } = writer
   await writer.write('first')
   await expect.poll(() => pieces).toEqual(['first'])
-  hear(reads, 1)
+  emit(reads, 1)
   expect(reads.isGathering).toBe(false)
-  hear(reads, 1)
+  emit(reads, 1)
   expect(reads.isGathering).toBe(true)
   for (const text of ['a', 'b', 'c']) await writer.write(text)
   await writer.settle()
@@ -70,26 +70,26 @@ test('lines that follow closely gather in the pipe for a moment, and come in one
 test('lines now and then, and whatever else is said, are read at once', async () => {
   await using writer = startWriter()
   const { reads } = writer
-  hear(reads, 1)
+  emit(reads, 1)
   vi.advanceTimersByTime(10)
-  hear(reads, 1)
+  emit(reads, 1)
   expect(reads.isGathering).toBe(false)
-  hear(reads, 1, 1)
+  emit(reads, 1, 1)
   expect(reads.isGathering).toBe(false)
-  hear(reads, 0, 1)
+  emit(reads, 0, 1)
   expect(reads.isGathering).toBe(false)
 })
 
 test('the pipe is read on when that is asked for, and may close meanwhile', async () => {
   await using writer = startWriter()
   const { reads, pieces, child } = writer
-  hear(reads, 1)
-  hear(reads, 1)
+  emit(reads, 1)
+  emit(reads, 1)
   await writer.write('last')
   reads.stop()
   await expect.poll(() => pieces).toEqual(['last'])
-  hear(reads, 1)
-  hear(reads, 1)
+  emit(reads, 1)
+  emit(reads, 1)
   expect(reads.isGathering).toBe(true)
   child.stdout!.destroy()
   vi.runAllTimers()

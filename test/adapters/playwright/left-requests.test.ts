@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
-import { fakeWire } from './fake-wire.ts'
+import { fakeCdpConnection } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 
@@ -15,31 +15,31 @@ afterEach(() => {
 })
 
 function record() {
-  const { wire, hear, attach } = fakeWire()
-  const targets = new TargetRegistry(wire)
+  const { connection, emit, attach } = fakeCdpConnection()
+  const targets = new TargetRegistry(connection)
   const recorder = new RecordingRecorder()
-  const recording = new RecorderSet(wire, targets, recorder, true, '/no/such/folder', logger)
+  const recording = new RecorderSet(connection, targets, recorder, true, '/no/such/folder', logger)
   onTestFinished(() => recording.stop())
   attach('page', 'page')
   const begin = (requestId: string, type: string, method = 'POST', url = `http://site/${requestId}`) => {
     const request = { url, method, headers: {}, initialPriority: 'Low' }
     const begun = { requestId, loaderId: 'first', frameId: 'f', timestamp: 1, wallTime: 1, type, request }
-    hear('Network.requestWillBeSent', { ...begun, initiator: { type: 'other' } }, 'page')
+    emit('Network.requestWillBeSent', { ...begun, initiator: { type: 'other' } }, 'page')
   }
   const received = (requestId: string, statusCode: number, headers: object = {}) =>
-    hear('Network.responseReceivedExtraInfo', { requestId, statusCode, headers }, 'page')
+    emit('Network.responseReceivedExtraInfo', { requestId, statusCode, headers }, 'page')
   const answered = (requestId: string, status: number, headers: object) => {
     const mimeType = 'text/event-stream'
     const response = { url: `http://site/${requestId}`, status, headers, mimeType, encodedDataLength: 9 }
-    hear('Network.responseReceived', { requestId, timestamp: 2, type: 'Fetch', response, hasExtraInfo: false }, 'page')
+    emit('Network.responseReceived', { requestId, timestamp: 2, type: 'Fetch', response, hasExtraInfo: false }, 'page')
   }
   const failed = (requestId: string, errorText: string, rest: object = {}) =>
-    hear('Network.loadingFailed', { requestId, timestamp: 2, type: 'Fetch', errorText, ...rest }, 'page')
-  const leave = () => hear('Page.frameNavigated', { frame: { id: 'f', loaderId: 'second', url: '' } }, 'page')
-  const closePage = () => hear('Target.detachedFromTarget', { sessionId: 'page' })
+    emit('Network.loadingFailed', { requestId, timestamp: 2, type: 'Fetch', errorText, ...rest }, 'page')
+  const leave = () => emit('Page.frameNavigated', { frame: { id: 'f', loaderId: 'second', url: '' } }, 'page')
+  const closePage = () => emit('Target.detachedFromTarget', { sessionId: 'page' })
   const outcomes = () =>
     recorder.of('NETWORK_REQUEST').map(({ url, outcome, status, failure }) => [url.slice(12), outcome, status, failure])
-  return { hear, begin, received, answered, failed, leave, closePage, outcomes, recorder, recording }
+  return { emit, begin, received, answered, failed, leave, closePage, outcomes, recorder, recording }
 }
 
 test('of a document that was left: what cannot outlive it is aborted, the rest gets the time to be delivered', () => {
@@ -118,9 +118,9 @@ test('a canceled fetch was canceled by its page, unless the page goes right then
 })
 
 test('when a page closes, a response that came whole has completed, and one that did not was canceled', () => {
-  const { hear, begin, answered, closePage, outcomes } = record()
+  const { emit, begin, answered, closePage, outcomes } = record()
   const data = (requestId: string, dataLength: number) =>
-    hear('Network.dataReceived', { requestId, timestamp: 2, dataLength, encodedDataLength: 0 }, 'page')
+    emit('Network.dataReceived', { requestId, timestamp: 2, dataLength, encodedDataLength: 0 }, 'page')
   for (const requestId of ['whole', 'part', 'open']) begin(requestId, 'Fetch', 'GET')
   answered('whole', 200, { 'Content-Length': '5' })
   data('whole', 5)
@@ -157,10 +157,10 @@ test.each([
 })
 
 test('what is in flight when the session ends is told once, with what is known of it', () => {
-  const { hear, begin, answered, outcomes, recorder, recording } = record()
+  const { emit, begin, answered, outcomes, recorder, recording } = record()
   begin('stream', 'Fetch')
   answered('stream', 200, { 'Content-Type': 'text/event-stream' })
-  hear('Network.dataReceived', { requestId: 'stream', timestamp: 2, dataLength: 7, encodedDataLength: 0 }, 'page')
+  emit('Network.dataReceived', { requestId: 'stream', timestamp: 2, dataLength: 7, encodedDataLength: 0 }, 'page')
   expect([...recorder.inFlight.values()]).toMatchObject([
     { status: 200, responseHeaders: { 'content-type': 'text/event-stream' }, responseBytes: 7 },
   ])
@@ -168,7 +168,7 @@ test('what is in flight when the session ends is told once, with what is known o
   recording.flush('the browser crashed')
   // The page stays alive until files are saved.
   begin('asked', 'XHR', 'GET')
-  hear('Network.loadingFinished', { requestId: 'stream', timestamp: 3, encodedDataLength: 20 }, 'page')
+  emit('Network.loadingFinished', { requestId: 'stream', timestamp: 3, encodedDataLength: 20 }, 'page')
   begin('later', 'XHR', 'GET')
   recording.flush('the browser crashed')
   expect(outcomes()).toEqual([

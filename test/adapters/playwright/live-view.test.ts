@@ -7,15 +7,15 @@ import type { PictureOptions } from '../../../src/ports/live-view.ts'
 import { NO_DEADLINE } from '../../support/patience.ts'
 import { startLiveSite, type LiveSite } from '../../support/site-live.ts'
 import { take } from '../../support/take-steps.ts'
-import { fakeWire } from './fake-wire.ts'
+import { fakeCdpConnection } from './fake-cdp-connection.ts'
 import { logger, startTestPool, type TestPool } from './test-pool.ts'
 
 const OPTIONS: PictureOptions = { maxWidth: 320, maxHeight: null, quality: 50, maxFps: 60 }
 
 /** A live view of a simulated browser: one page, and the commands sent to it. */
 async function scripted() {
-  const fake = fakeWire()
-  const targets = new TargetRegistry(fake.wire)
+  const fake = fakeCdpConnection()
+  const targets = new TargetRegistry(fake.connection)
   const starting = targets.start()
   await expect.poll(() => fake.sent).toHaveLength(1)
   fake.answer('Target.attachToBrowserTarget', { sessionId: 'browser' })
@@ -32,7 +32,7 @@ async function scripted() {
   }
   targets.assign(observer, false)
   const typing = { typed: () => Promise.resolve(), moved: ignore, inputComes: () => Promise.resolve() }
-  const view = new LiveView(fake.wire, targets, typing, logger)
+  const view = new LiveView(fake.connection, targets, typing, logger)
   fake.attach('one', 'page')
   fake.sent.length = 0
   const sentMethods = () => fake.sent.map((text) => /"method":"([^"]+)"/.exec(text)![1])
@@ -48,7 +48,7 @@ async function scripted() {
     },
     frame(sessionId: string, number = 1) {
       const metadata = { deviceWidth: 640, deviceHeight: 400, timestamp: number }
-      fake.hear('Page.screencastFrame', { data: `frame ${number}`, metadata, sessionId: number }, sessionId)
+      fake.emit('Page.screencastFrame', { data: `frame ${number}`, metadata, sessionId: number }, sessionId)
     },
     end() {
       view.endWatching()
@@ -171,7 +171,7 @@ describe('a change that the browser forgot, as it waited for answers', () => {
   })
 
   test('shows once the page stands still', async () => {
-    const { view, told, answer, hear, sent, end } = await scripted()
+    const { view, told, answer, emit, sent, end } = await scripted()
     const reader = view.watch('p1', OPTIONS, NO_DEADLINE)
     const reading = reader.next()
     await told(1)
@@ -180,7 +180,7 @@ describe('a change that the browser forgot, as it waited for answers', () => {
     vi.useFakeTimers()
     const show = (data: string) => {
       const metadata = { deviceWidth: 640, deviceHeight: 400, timestamp: Date.now() / 1000 }
-      hear('Page.screencastFrame', { data, metadata, sessionId: 1 }, 'cast')
+      emit('Page.screencastFrame', { data, metadata, sessionId: 1 }, 'cast')
     }
     show('one')
     await reading

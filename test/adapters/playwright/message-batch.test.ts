@@ -3,7 +3,7 @@ import { MessageBatch, MessageBudget } from '../../../src/adapters/playwright/re
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import type { MessageLimits } from '../../../src/adapters/playwright/cdp/pipe/message-limits.ts'
-import { fakeWire, impatientPipes } from './fake-wire.ts'
+import { fakeCdpConnection, impatientPipes } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 
@@ -57,25 +57,25 @@ test('a message that finds no room is not even made, and a batch that is full be
 
 /** A page with scripted browser events. */
 function record(limits: Partial<MessageLimits> = {}) {
-  const { wire, hear, attach } = fakeWire(impatientPipes(limits))
-  const targets = new TargetRegistry(wire)
+  const { connection, emit, attach } = fakeCdpConnection(impatientPipes(limits))
+  const targets = new TargetRegistry(connection)
   const recorder = new RecordingRecorder()
-  const recording = new RecorderSet(wire, targets, recorder, true, '/no/such/folder', logger)
+  const recording = new RecorderSet(connection, targets, recorder, true, '/no/such/folder', logger)
   onTestFinished(() => recording.stop())
   attach('page', 'page')
-  return { hear, recorder, recording }
+  return { emit, recorder, recording }
 }
 
 const LONG = 'x'.repeat(5_000)
 
 test('server-sent events beyond the cap are counted at the end of their stream', async () => {
-  const { hear, recorder } = record()
+  const { emit, recorder } = record()
   const request = { url: 'http://site/events', method: 'GET', headers: {} }
   const shared = { requestId: '1', loaderId: 'l', timestamp: 1, type: 'EventSource' }
-  hear('Network.requestWillBeSent', { ...shared, wallTime: 1, request }, 'page')
+  emit('Network.requestWillBeSent', { ...shared, wallTime: 1, request }, 'page')
   const event = { requestId: '1', timestamp: 2, eventName: 'message', eventId: '', data: LONG }
-  for (let count = 0; count < 10_000; count += 1) hear('Network.eventSourceMessageReceived', event, 'page')
-  hear('Network.loadingFailed', { ...shared, errorText: 'net::ERR_ABORTED' }, 'page')
+  for (let count = 0; count < 10_000; count += 1) emit('Network.eventSourceMessageReceived', event, 'page')
+  emit('Network.loadingFailed', { ...shared, errorText: 'net::ERR_ABORTED' }, 'page')
   await expect.poll(() => recorder.of('NETWORK_REQUEST').length).toBe(1)
   const entries = recorder.of('EVENT_SOURCE_MESSAGES')
   const stored = entries.reduce((sum, { messages }) => sum + messages.length, 0)
@@ -85,16 +85,16 @@ test('server-sent events beyond the cap are counted at the end of their stream',
 })
 
 test('messages are ordered before the end of their WebSocket, with the times that the browser tells', () => {
-  const { hear, recorder } = record()
+  const { emit, recorder } = record()
   const socket = { requestId: '1', url: 'ws://site/x' }
-  hear('Network.webSocketCreated', socket, 'page')
+  emit('Network.webSocketCreated', socket, 'page')
   const request = { headers: {} }
-  hear('Network.webSocketWillSendHandshakeRequest', { requestId: '1', timestamp: 10, wallTime: 1_000, request }, 'page')
+  emit('Network.webSocketWillSendHandshakeRequest', { requestId: '1', timestamp: 10, wallTime: 1_000, request }, 'page')
   const response = { opcode: 1, mask: false, payloadData: 'text' }
   for (const timestamp of [11, 12.5, Number.MAX_VALUE]) {
-    hear('Network.webSocketFrameReceived', { requestId: '1', timestamp, response }, 'page')
+    emit('Network.webSocketFrameReceived', { requestId: '1', timestamp, response }, 'page')
   }
-  hear('Network.webSocketClosed', { requestId: '1', timestamp: 13 }, 'page')
+  emit('Network.webSocketClosed', { requestId: '1', timestamp: 13 }, 'page')
   const kinds = recorder.drafts.map(({ kind }) => kind).filter((kind) => kind.startsWith('WEB_SOCKET'))
   expect(kinds).toEqual(['WEB_SOCKET_OPENED', 'WEB_SOCKET_MESSAGES', 'WEB_SOCKET_CLOSED'])
   const [{ messages } = { messages: [] }] = recorder.of('WEB_SOCKET_MESSAGES')
@@ -104,21 +104,21 @@ test('messages are ordered before the end of their WebSocket, with the times tha
 })
 
 test('a message that is too large to be read is counted where its connection ends', () => {
-  const { hear, recorder } = record({ parsed: 4_000 })
+  const { emit, recorder } = record({ parsed: 4_000 })
   const socket = { requestId: '1', url: 'ws://site/x' }
-  hear('Network.webSocketCreated', socket, 'page')
+  emit('Network.webSocketCreated', socket, 'page')
   const response = { opcode: 1, mask: false, payloadData: LONG }
-  hear('Network.webSocketFrameReceived', { requestId: '1', timestamp: 1, response }, 'page')
-  hear('Network.webSocketFrameSent', { requestId: '1', timestamp: 1, response }, 'page')
-  hear('Network.webSocketClosed', { requestId: '1', timestamp: 2 }, 'page')
+  emit('Network.webSocketFrameReceived', { requestId: '1', timestamp: 1, response }, 'page')
+  emit('Network.webSocketFrameSent', { requestId: '1', timestamp: 1, response }, 'page')
+  emit('Network.webSocketClosed', { requestId: '1', timestamp: 2 }, 'page')
   const counted = { framesSent: 1, framesReceived: 1, omittedSent: 1, omittedReceived: 1 }
   expect(recorder.of('WEB_SOCKET_CLOSED')).toMatchObject([counted])
 
   const shared = { requestId: '2', loaderId: 'l', timestamp: 1, type: 'EventSource' }
   const request = { url: 'http://site/events', method: 'GET', headers: {} }
-  hear('Network.requestWillBeSent', { ...shared, wallTime: 1, request }, 'page')
+  emit('Network.requestWillBeSent', { ...shared, wallTime: 1, request }, 'page')
   const event = { requestId: '2', timestamp: 2, eventName: 'message', eventId: '', data: LONG }
-  hear('Network.eventSourceMessageReceived', event, 'page')
-  hear('Network.loadingFinished', { ...shared, encodedDataLength: 1 }, 'page')
+  emit('Network.eventSourceMessageReceived', event, 'page')
+  emit('Network.loadingFinished', { ...shared, encodedDataLength: 1 }, 'page')
   expect(recorder.of('EVENT_SOURCE_MESSAGES')).toMatchObject([{ messages: [], omitted: 1 }])
 })

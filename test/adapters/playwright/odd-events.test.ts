@@ -1,20 +1,20 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
-import { fakeWire } from './fake-wire.ts'
+import { fakeCdpConnection } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 
 /** A recording of a page and its worker with scripted browser events. */
 function record() {
-  const { wire, hear, attach } = fakeWire()
-  const targets = new TargetRegistry(wire)
+  const { connection, emit, attach } = fakeCdpConnection()
+  const targets = new TargetRegistry(connection)
   const recorder = new RecordingRecorder()
-  const recording = new RecorderSet(wire, targets, recorder, true, '/no/such/folder', logger)
+  const recording = new RecorderSet(connection, targets, recorder, true, '/no/such/folder', logger)
   onTestFinished(() => recording.stop())
   attach('page', 'page')
   attach('worker', 'worker', 'page')
-  return { hear, recorder, recording }
+  return { emit, recorder, recording }
 }
 
 test.each([
@@ -23,9 +23,9 @@ test.each([
   ['Uncaught (in promise)', 'promise)', 'Uncaught (in promise) promise)'],
   ['Uncaught Error: told already', 'Error: told already', 'Uncaught Error: told already'],
 ])('of what was thrown nothing is lost or said twice: %s, %s', (text, value, expected) => {
-  const { hear, recorder } = record()
+  const { emit, recorder } = record()
   const exceptionDetails = { text, exception: { type: 'string', value }, lineNumber: 0, columnNumber: 0 }
-  for (const speaker of ['page', 'worker']) hear('Runtime.exceptionThrown', { timestamp: 1, exceptionDetails }, speaker)
+  for (const source of ['page', 'worker']) emit('Runtime.exceptionThrown', { timestamp: 1, exceptionDetails }, source)
   expect(recorder.of('CONSOLE_MESSAGE')).toMatchObject([
     { text: expected, level: 'ERROR', source: 'EXCEPTION' },
     { text: expected, level: 'ERROR', source: 'EXCEPTION' },
@@ -42,33 +42,33 @@ test.each([
 ])(
   'an answer that has no body has not failed for the lack of it: %s, %d, %o',
   (method, status, headers, why, failure) => {
-    const { hear, recorder } = record()
+    const { emit, recorder } = record()
     const request = { url: 'http://site/x', method, headers: {} }
     const shared = { requestId: '1', loaderId: 'l', timestamp: 1, type: 'Fetch' }
-    hear('Network.requestWillBeSent', { ...shared, wallTime: 1, request }, 'page')
+    emit('Network.requestWillBeSent', { ...shared, wallTime: 1, request }, 'page')
     const response = { url: request.url, status, headers, encodedDataLength: 9 }
-    hear('Network.responseReceived', { ...shared, response, hasExtraInfo: false }, 'page')
-    hear('Network.loadingFailed', { ...shared, errorText: 'net::ERR_ABORTED', ...why }, 'page')
+    emit('Network.responseReceived', { ...shared, response, hasExtraInfo: false }, 'page')
+    emit('Network.loadingFailed', { ...shared, errorText: 'net::ERR_ABORTED', ...why }, 'page')
     expect(recorder.of('NETWORK_REQUEST')).toMatchObject([{ status, failure }])
   },
 )
 
 test('a WebSocket that is open when the session ends is closed by it, once', () => {
-  const { hear, recorder, recording } = record()
-  hear('Network.webSocketCreated', { requestId: '1', url: 'ws://site/x' }, 'page')
-  hear('Network.webSocketFrameSent', { requestId: '1', response: { opcode: 1, mask: true, payloadData: 'x' } }, 'page')
+  const { emit, recorder, recording } = record()
+  emit('Network.webSocketCreated', { requestId: '1', url: 'ws://site/x' }, 'page')
+  emit('Network.webSocketFrameSent', { requestId: '1', response: { opcode: 1, mask: true, payloadData: 'x' } }, 'page')
   recording.flush('session ended')
-  hear('Network.webSocketClosed', { requestId: '1' }, 'page')
+  emit('Network.webSocketClosed', { requestId: '1' }, 'page')
   expect(recorder.of('WEB_SOCKET_CLOSED')).toMatchObject([{ error: 'session ended', framesSent: 1, pageId: 'p1' }])
 })
 
 test('holes of an array are shown', () => {
-  const { hear, recorder } = record()
+  const { emit, recorder } = record()
   const log = (description: string, overflow: boolean, ...names: string[]) => {
     const properties = names.map((name) => ({ name, type: 'number', value: name }))
     const preview = { type: 'object', subtype: 'array', description, overflow, properties }
     const args = [{ type: 'object', subtype: 'array', description, preview }]
-    hear('Runtime.consoleAPICalled', { type: 'log', args, executionContextId: 1, timestamp: 1 }, 'page')
+    emit('Runtime.consoleAPICalled', { type: 'log', args, executionContextId: 1, timestamp: 1 }, 'page')
   }
   log('Array(4)', false, '1', '3')
   log('Array(5)', false, '0', '3', 'name')
@@ -85,11 +85,11 @@ test('holes of an array are shown', () => {
 test.each(['../../etc/passwd', '/etc/passwd', 'a/b', '..', '.', '', 'a\0b', 'x'.repeat(101)])(
   'a download whose guid is no plain name is not looked for: %j',
   async (guid) => {
-    const { hear, recorder, recording } = record()
+    const { emit, recorder, recording } = record()
     const keepFile = vi.spyOn(recorder, 'keepFile').mockResolvedValue({ artifactId: 'a', failure: null })
     for (const name of [guid, '1b2c-3d']) {
-      hear('Browser.downloadWillBegin', { guid: name, frameId: 'f', url: 'http://site/x', suggestedFilename: 'x' })
-      hear('Browser.downloadProgress', { guid: name, state: 'completed', receivedBytes: 1, totalBytes: 1 })
+      emit('Browser.downloadWillBegin', { guid: name, frameId: 'f', url: 'http://site/x', suggestedFilename: 'x' })
+      emit('Browser.downloadProgress', { guid: name, state: 'completed', receivedBytes: 1, totalBytes: 1 })
     }
     expect(keepFile.mock.calls.length).toBe(1)
     await expect(keepFile.mock.calls[0]![0].open()).rejects.toMatchObject({ path: '/no/such/folder/1b2c-3d' })

@@ -42,7 +42,7 @@ test('lines of a flood that come too late are counted, each once, and later ones
   const lines = await run(session, 'lines')
   await session.flush(60_000)
   expect(texts().length + recorder.flood.length).toBe(lines)
-  expect(session.unheardSince()).toBeNull()
+  expect(session.missingSince()).toBeNull()
   await session.close(1_000)
   await other.session.close(1_000)
 })

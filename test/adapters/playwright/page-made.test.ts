@@ -13,7 +13,7 @@ import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/tar
 import { TEXT_LIMITS } from '../../../src/ports/log-entry.ts'
 import { NO_DEADLINE } from '../../support/patience.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
-import { fakeWire } from './fake-wire.ts'
+import { fakeCdpConnection } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
 import { logger, startTestPool, type TestPool } from './test-pool.ts'
@@ -117,7 +117,7 @@ test('a page that asks whether it may be left is left', async () => {
   )
   const recorder = new RecordingRecorder()
   const recording = new RecorderSet(
-    open.process.wire,
+    open.process.connection,
     open.targets,
     recorder,
     true,
@@ -160,16 +160,16 @@ test('the page that a session with options of its own has no use for is no page 
 
 describe('logged objects', () => {
   test('are let go, and nothing of a page is remembered when it is gone', () => {
-    const { wire, sent, hear, attach } = fakeWire()
-    const targets = new TargetRegistry(wire)
-    const recording = new RecorderSet(wire, targets, new RecordingRecorder(), true, '/no/such/folder', logger)
+    const { connection, sent, emit, attach } = fakeCdpConnection()
+    const targets = new TargetRegistry(connection)
+    const recording = new RecorderSet(connection, targets, new RecordingRecorder(), true, '/no/such/folder', logger)
     onTestFinished(() => recording.stop())
     const live = () => {
       attach('s', 'page')
       const args = [{ type: 'object', objectId: '1' }]
       for (let i = 0; i < 3; i++)
-        hear('Runtime.consoleAPICalled', { type: 'log', args, executionContextId: 1, timestamp: 1 }, 's')
-      hear('Target.detachedFromTarget', { sessionId: 's' })
+        emit('Runtime.consoleAPICalled', { type: 'log', args, executionContextId: 1, timestamp: 1 }, 's')
+      emit('Target.detachedFromTarget', { sessionId: 's' })
     }
     live()
     live()

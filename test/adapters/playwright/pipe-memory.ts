@@ -28,7 +28,7 @@ const MESSAGES: Record<string, [head: string, piece: string, bytes: number, tail
 }
 
 const [head, piece, bytes, tail] = MESSAGES[process.argv[2] ?? '']!
-const speaker = `
+const source = `
   const [head, piece, bytes, tail] = ${JSON.stringify([head, piece, bytes, tail])}
   const { writeSync } = require('node:fs')
   const say = (data) => { for (let at = 0; at < data.length;) try { at += writeSync(1, data, at) } catch (error) { if (error.code !== 'EAGAIN') throw error } }
@@ -42,10 +42,10 @@ const speaker = `
     say(Buffer.from(tail + '\\0'))
     process.stdin.unref()
   })`
-const child = spawn(process.execPath, ['-e', speaker], { stdio: ['pipe', 'pipe', 'inherit'] })
+const child = spawn(process.execPath, ['-e', source], { stdio: ['pipe', 'pipe', 'inherit'] })
 
 const pipes = createBrowserPipes()
-const wire = new CdpConnection(new PassThrough().resume(), child.stdout, '/', pipes, createLogger('silent'))
+const connection = new CdpConnection(new PassThrough().resume(), child.stdout, '/', pipes, createLogger('silent'))
 const taken = () => {
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
@@ -55,16 +55,16 @@ let most = 0
 const look = () => (most = Math.max(most, taken() - before))
 
 let next = Promise.withResolvers<string>()
-const heard = (what: string) => {
+const received = (what: string) => {
   look()
   next.resolve(what)
 }
-wire.on('Runtime.consoleAPICalled', () => heard('parsed'))
-wire.onSkipped(() => heard('skipped'))
-wire.transport.onmessage = look
+connection.on('Runtime.consoleAPICalled', () => received('parsed'))
+connection.onSkipped(() => received('skipped'))
+connection.transport.onmessage = look
 const ask = () => {
   const command = { method: 'Page.captureScreenshot', params: {}, sessionId: 'page' }
-  wire.relay(command, { answered: () => heard('relayed'), tooLarge: () => heard('skipped') })
+  connection.relay(command, { answered: () => received('relayed'), tooLarge: () => received('skipped') })
 }
 child.stdout.on('data', look)
 if (head.startsWith(ANSWER)) ask()

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/browser-executable.ts'
 import { createBrowserPool } from '../../../src/adapters/playwright/session/browser-pool.ts'
-import { BrowserWays } from '../../../src/adapters/playwright/launch/browser-ways.ts'
+import { BrowserProxies } from '../../../src/adapters/playwright/launch/browser-proxies.ts'
 import { browsersDirectory, reapLeftovers } from '../../../src/adapters/playwright/launch/orphan-reaper.ts'
 import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/launch/open-browser.ts'
 import { BrowserLaunchFailed } from '../../../src/ports/browser.ts'
@@ -112,7 +112,7 @@ describe('the pool', () => {
       },
       close: () => Promise.resolve(),
     }
-    pool = await startTestPool({ warm: 0, ways: new BrowserWays(proxies, true) })
+    pool = await startTestPool({ warm: 0, browserProxies: new BrowserProxies(proxies, true) })
     await expect(pool.start()).rejects.toThrow('the thread is gone')
     expect(opened).toBe(2)
     await until(() => pool?.browsers()).toEqual([])

@@ -190,7 +190,7 @@ test('frames are left to the browser, which tells them to one party after the ot
   vi.advanceTimersByTime(3_000)
   attach('a2', 'a1', { target: 'frame', type: 'iframe' })
   expect(barrier.timeLeft('a2')).toBe(2_000)
-  expect(barrier.whenFree()).toBeNull()
+  expect(barrier.whenResumed()).toBeNull()
 })
 
 describe('a holder that does not say so', () => {
@@ -200,12 +200,12 @@ describe('a holder that does not say so', () => {
     attach('s1', ROOT.server)
     run('s1')
     attach('a1', ROOT.a)
-    expect(barrier.whenFree()).not.toBeNull()
+    expect(barrier.whenResumed()).not.toBeNull()
     vi.advanceTimersByTime(4_999)
     expect(runs()).toEqual([])
     vi.advanceTimersByTime(1)
     expect(runs()).toEqual(['forced a1', 'run s1'])
-    expect(barrier.whenFree()).toBeNull()
+    expect(barrier.whenResumed()).toBeNull()
     // A client notified later finds it running.
     run('a1')
     expect(runs().at(-1)).toBe('run a1')
@@ -314,7 +314,7 @@ describe('a client that asks a popup without an opener, which answers nothing be
 test('where no client is, nothing is kept', () => {
   const { attach, run, runs, barrier } = scene()
   attach('s1', ROOT.server)
-  expect(barrier.whenFree()).toBeNull()
+  expect(barrier.whenResumed()).toBeNull()
   run('s1')
   expect(runs()).toEqual(['run s1'])
   expect(vi.getTimerCount()).toBe(0)
@@ -326,7 +326,7 @@ test('at the end of a session nothing is held any more', async () => {
   attach('s1', ROOT.server)
   attach('a1', ROOT.a)
   run('s1')
-  const free = barrier.whenFree()
+  const free = barrier.whenResumed()
   barrier.open()
   await free
   expect(runs()).toEqual(['forced a1', 'run s1'])
@@ -343,6 +343,6 @@ test.each([
   [{ filter: [{ type: 'worker' }] }, 'page', false],
   [{ filter: [null, { type: 'page' }] }, 'page', true],
   [{ filter: [] }, 'page', false],
-])('a filter decides by its first entry that matches: %j for %s', (more, type, holds) => {
-  expect(readAutoAttach({ ...HOLD, ...more })!.holds(type)).toBe(holds)
+])('a filter decides by its first entry that matches: %j for %s', (more, type, pauses) => {
+  expect(readAutoAttach({ ...HOLD, ...more })!.pauses(type)).toBe(pauses)
 })

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 
 export interface ScriptedSite {
   url: string
-  /** Resolves when pages, frames and workers have called `tell` with each of the names. */
+  /** Resolves when pages, frames and workers have called `notify` with each of the names. */
   told(...names: string[]): Promise<void>
   close(): Promise<void>
 }
@@ -39,11 +39,11 @@ export async function startScriptedSite(scripts: Readonly<Record<string, string>
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     told(...names) {
-      return new Promise((heard) => {
+      return new Promise((received) => {
         const look = () => {
           if (!names.every((name) => told.has(name))) return
           listeners.delete(look)
-          heard()
+          received()
         }
         listeners.add(look)
         look()

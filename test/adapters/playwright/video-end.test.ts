@@ -9,7 +9,7 @@ import type { BrowserProcess } from '../../../src/adapters/playwright/launch/bro
 import { processesWith } from '../../../src/adapters/playwright/launch/orphan-reaper.ts'
 import { CaptureSet } from '../../../src/adapters/playwright/captures/capture-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
-import { fakeWire } from './fake-wire.ts'
+import { fakeCdpConnection } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 
@@ -41,9 +41,9 @@ async function startVideo() {
     close: async () => void encoder.stdin.end(),
   } as unknown as BrowserContext
   const recorder = new RecordingRecorder()
-  const { wire } = fakeWire()
-  const browser = { folders: { recordings: folder }, wire } as BrowserProcess
-  const recordings = new CaptureSet(['VIDEO'], browser, new TargetRegistry(wire), recorder, logger)
+  const { connection } = fakeCdpConnection()
+  const browser = { folders: { recordings: folder }, connection } as BrowserProcess
+  const recordings = new CaptureSet(['VIDEO'], browser, new TargetRegistry(connection), recorder, logger)
   await recordings.start(context)
   await expect.poll(() => processesWith(path)).toEqual([encoder.pid])
   return { recordings, recorder, path, encoder, ended }

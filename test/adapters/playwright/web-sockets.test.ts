@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WorkerEgress } from '../../../src/adapters/egress/thread/worker-egress.ts'
-import { BrowserWays } from '../../../src/adapters/playwright/launch/browser-ways.ts'
+import { BrowserProxies } from '../../../src/adapters/playwright/launch/browser-proxies.ts'
 import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
 import { TEXT_LIMITS, type EntryData, type WebSocketMessage } from '../../../src/ports/log-entry.ts'
 import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
@@ -57,7 +57,7 @@ beforeAll(async () => {
   site = await startSocketSite(SCRIPTS)
   pool = await startTestPool({ warm: 1 })
   egress = new WorkerEgress(logger)
-  proxied = await startTestPool({ warm: 0, ways: new BrowserWays(egress, true) })
+  proxied = await startTestPool({ warm: 0, browserProxies: new BrowserProxies(egress, true) })
 })
 
 afterAll(async () => {

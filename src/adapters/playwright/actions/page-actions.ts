@@ -49,7 +49,7 @@ const heldFor = (timeoutMs: number) =>
 export class PageActions {
   readonly #context: BrowserContext
   readonly #targets: TargetRegistry
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #pages: PageDirectory
   readonly #dialogs: Dialogs
   readonly #uploadsDir: string
@@ -62,7 +62,7 @@ export class PageActions {
   constructor(
     context: BrowserContext,
     targets: TargetRegistry,
-    wire: CdpConnection,
+    connection: CdpConnection,
     uploadsDir: string,
     guard: NavigationGuard,
     deviceScaleFactor: number,
@@ -70,14 +70,14 @@ export class PageActions {
   ) {
     this.#context = context
     this.#targets = targets
-    this.#wire = wire
-    this.#pages = new PageDirectory(context, targets, wire.barrier)
-    this.#dialogs = new Dialogs(context, new ClientInputs(wire, targets), wire.barrier, logger)
-    this.typing = new SecretTyping(wire, targets, (text) => this.expectSecret(text))
+    this.#connection = connection
+    this.#pages = new PageDirectory(context, targets, connection.barrier)
+    this.#dialogs = new Dialogs(context, new ClientInputs(connection, targets), connection.barrier, logger)
+    this.typing = new SecretTyping(connection, targets, (text) => this.expectSecret(text))
     this.#uploadsDir = uploadsDir
     this.#guard = guard
     this.#deviceScaleFactor = deviceScaleFactor
-    this.#navigations = new NavigationWatch(wire, targets, guard)
+    this.#navigations = new NavigationWatch(connection, targets, guard)
     this.#logger = logger
   }
 
@@ -127,10 +127,10 @@ export class PageActions {
         context: this.#context,
         deviceScaleFactor: this.#deviceScaleFactor,
         pages: this.#pages,
-        ask: (method, params) => this.#ask(actedOn, method, params),
-        whenPopupsFree: () => this.#whenPopupsFree(actedOn),
+        sendCommand: (method, params) => this.#sendCommand(actedOn, method, params),
+        whenPopupsResumed: () => this.#whenPopupsResumed(actedOn),
         dialogs: this.#dialogs,
-        holds: this.#wire.barrier,
+        pausedTargets: this.#connection.barrier,
         details,
         files,
         uploadsDir: this.#uploadsDir,
@@ -150,7 +150,7 @@ export class PageActions {
       return { error: null, pageId: effect.pageId ?? actedOn, details: details.members, result, file }
     } catch (error) {
       // One that was canceled asks nothing more of a page that stands still: the end of the session waits for it.
-      const isHeld = this.#wire.barrier.heldMs > (signal.aborted ? 0 : PREPARING_MS)
+      const isPaused = this.#connection.barrier.pausedMs > (signal.aborted ? 0 : PREPARING_MS)
       const subject = details.members['target']
       const said = signal.aborted && !(error instanceof ActionFailure)
       const opened = details.members['pageId']
@@ -164,7 +164,7 @@ export class PageActions {
       if (netError !== null) mapped = { ...mapped, message: mapped.message.replace(/net::ERR_\w+/, netError) }
       // Where nothing answers, nothing is found and nothing done.
       const isLate = mapped.code === 'NOT_FOUND' || mapped.code === 'TIMEOUT'
-      if (isLate && isHeld) mapped = { code: 'TIMEOUT', message: heldFor(timeoutMs) }
+      if (isLate && isPaused) mapped = { code: 'TIMEOUT', message: heldFor(timeoutMs) }
       else if (isLate && step.name !== 'openPage' && !(await this.#answers(actedOn))) {
         mapped = { code: 'TIMEOUT', message: silentFor(timeoutMs) }
       }
@@ -198,16 +198,20 @@ export class PageActions {
     }
   }
 
-  #whenPopupsFree(pageId: string | null): Promise<void> | null {
+  #whenPopupsResumed(pageId: string | null): Promise<void> | null {
     const targetId = pageId === null ? null : this.#targets.targetIdOf(pageId)
-    return targetId === null ? null : this.#wire.barrier.whenPopupsFree(targetId)
+    return targetId === null ? null : this.#connection.barrier.whenPopupsResumed(targetId)
   }
 
   /** What the browser had told before the answer, such as a new page, is known by then. */
-  async #ask<M extends CdpMethod>(pageId: string | null, method: M, params: CdpParams<M>): Promise<CdpResult<M>> {
+  async #sendCommand<M extends CdpMethod>(
+    pageId: string | null,
+    method: M,
+    params: CdpParams<M>,
+  ): Promise<CdpResult<M>> {
     const sessionId = pageId === null ? null : this.#targets.sessionIdOf(pageId)
     if (sessionId === null) throw new TargetGone()
-    const answer = await this.#wire.ask(method, params, sessionId)
+    const answer = await this.#connection.sendInOrder(method, params, sessionId)
     // Playwright emits what it received in separate tasks.
     await nextTurn()
     return answer
@@ -221,7 +225,7 @@ export class PageActions {
       code,
       'The result is too large to process: ask for less of the page, or for a JPEG.',
     )
-    const unlisten = this.#wire.onTooLargeResult(() => stop.abort(failure))
+    const unlisten = this.#connection.onTooLargeResult(() => stop.abort(failure))
     return { signal: stop.signal, [Symbol.dispose]: unlisten }
   }
 
@@ -240,7 +244,7 @@ export class PageActions {
 
   async #answers(pageId: string | null): Promise<boolean> {
     const found = await Deadline.result(this.#pages.find(pageId), PROOF_MS)
-    return found !== null && answers(found.page, PROOF_MS, this.#wire.barrier)
+    return found !== null && answers(found.page, PROOF_MS, this.#connection.barrier)
   }
 
   /** A dialog holds up whatever opened it: the step has done its part then, and a later one answers the dialog. */

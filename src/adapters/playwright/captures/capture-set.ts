@@ -75,7 +75,7 @@ export class CaptureSet {
     // Playwright needs console messages only for traces, and creates a handle with a random id for each argument, which
     // took as long as recording the line.
     if (!this.#kinds.has('TRACE')) {
-      process.wire.withhold('Runtime.consoleAPICalled', (line) => !isPlaywrightSignal(line))
+      process.connection.withhold('Runtime.consoleAPICalled', (line) => !isPlaywrightSignal(line))
     }
   }
 
@@ -98,7 +98,7 @@ export class CaptureSet {
   async start(context: BrowserContext): Promise<void> {
     this.#context = context
     if (this.#kinds.has('VIDEO')) {
-      const pages = new PageDirectory(context, this.#targets, this.#process.wire.barrier)
+      const pages = new PageDirectory(context, this.#targets, this.#process.connection.barrier)
       context.on('page', (page) => this.#watch(page, pages))
       for (const page of context.pages()) this.#watch(page, pages)
     }

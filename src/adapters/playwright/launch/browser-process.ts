@@ -31,7 +31,7 @@ export interface LaunchMode {
 export const UIDS_PER_SERVER = 10_000
 const KEPT_OUTPUT = 4_000
 /** How long to read the rest of an exited browser's pipe. */
-const LAST_WORDS_MS = 200
+const FINAL_READ_MS = 200
 /** How long processing that rest may take, beside the messages of other browsers. */
 const READ_WORDS_MS = 5_000
 /** How long a browser whose pipe is closed may take to exit. */
@@ -46,7 +46,7 @@ let launchCount = 0
 /** One browser process in a process group of its own, with its pipes and its directory. */
 export class BrowserProcess {
   readonly pid: number
-  readonly wire: CdpConnection
+  readonly connection: CdpConnection
   readonly folders: BrowserFolders
   readonly fileSizeLimit: FileSizeLimit
   /** Its only way to the network; null: it uses the system's network directly. Closed with the process. */
@@ -96,16 +96,16 @@ export class BrowserProcess {
     })
     this.#outputEnded = new Promise((resolve) => child.once('close', () => resolve()))
     const [, , , input, output] = child.stdio
-    this.wire = new CdpConnection(input as Writable, output as Readable, folders.downloads, pipes, logger)
-    this.wire.onSpent = (milliseconds) => this.#priority.spent(milliseconds)
-    const silence = new Promise<void>((resolve) => this.wire.onClose(resolve))
+    this.connection = new CdpConnection(input as Writable, output as Readable, folders.downloads, pipes, logger)
+    this.connection.onSpent = (milliseconds) => this.#priority.spent(milliseconds)
+    const silence = new Promise<void>((resolve) => this.connection.onClose(resolve))
     this.fellSilent = this.exited.then(async (how) => {
-      await Deadline.isMet(silence, LAST_WORDS_MS)
+      await Deadline.isMet(silence, FINAL_READ_MS)
       // All bytes read are already queued, and they are no more than a pipe holds.
-      await Deadline.isMet(this.wire.caughtUp(), READ_WORDS_MS)
+      await Deadline.isMet(this.connection.caughtUp(), READ_WORDS_MS)
       return how
     })
-    this.wire.onClose(() => {
+    this.connection.onClose(() => {
       // Usually it is about to exit. If it stays, it is of no use without its pipe.
       const timer = setTimeout(() => this.#killGroup(), SPEECHLESS_MS)
       void this.exited.then(() => clearTimeout(timer))
@@ -173,7 +173,7 @@ export class BrowserProcess {
 
   async #end(deadlineMs: number): Promise<void> {
     if (deadlineMs > 0) {
-      this.wire.tell('Browser.close', {})
+      this.connection.notify('Browser.close', {})
       await Deadline.isMet(this.exited, deadlineMs)
     }
     this.#killGroup()

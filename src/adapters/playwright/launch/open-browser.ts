@@ -14,7 +14,7 @@ import { TargetRegistry } from '../cdp/targets/target-registry.ts'
 
 const LAUNCH_DEADLINE_MS = 30_000
 /** A browser's pipe breaks a moment before its exit is reported, which has the more useful message. */
-const EXIT_TOLD_MS = 200
+const EXIT_REPORT_MS = 200
 
 const EVERYTHING: EgressPolicy = { mode: 'OPEN', allow: [], allowedHosts: null, upstream: null }
 
@@ -61,7 +61,7 @@ class BrowserFaults implements FaultOwner {
   }
 
   /** Sets the receiver of faults; called at once if there was one already. */
-  tell(onFault: (error: unknown) => void): void {
+  reportTo(onFault: (error: unknown) => void): void {
     this.#onFault = onFault
     if (this.#fault) onFault(this.#fault.error)
   }
@@ -116,13 +116,13 @@ async function openOwned(
 ): Promise<OpenBrowser> {
   const proxy = proxies && (await openProxy(proxies))
   const process = await BrowserProcess.start(mode, parent, pipes, logger, proxy, faults.first)
-  faults.tell(() => void process.close(0))
+  faults.reportTo(() => void process.close(0))
   onLaunched?.()
   using deadline = new Deadline(LAUNCH_DEADLINE_MS, [signal])
   try {
     return { ...(await deadline.race(Promise.race([attach(process), faults.first]))), faults }
   } catch (error) {
-    const how = deadline.signal.aborted ? null : await Deadline.result(process.exited, EXIT_TOLD_MS)
+    const how = deadline.signal.aborted ? null : await Deadline.result(process.exited, EXIT_REPORT_MS)
     await process.close(0)
     if (signal.aborted) throw signal.reason
     const late = deadline.hasExpired ? `it did not respond within ${LAUNCH_DEADLINE_MS / 1000} s` : null
@@ -175,9 +175,9 @@ export function contextOptions(options: BrowserOptions): BrowserContextOptions {
 }
 
 async function attach(process: BrowserProcess): Promise<Omit<OpenBrowser, 'faults'>> {
-  const targets = new TargetRegistry(process.wire)
+  const targets = new TargetRegistry(process.connection)
   const connected = Promise.all([
-    chromium.connectOverCDP(process.wire.transport, {
+    chromium.connectOverCDP(process.connection.transport, {
       isLocal: true,
       artifactsDir: process.folders.recordings,
       timeout: 0,

@@ -99,10 +99,10 @@ export class TempSpace {
 
   /** Why no session can be started now, in one sentence; null: one can. */
   refusal(): string | null {
-    const most = this.#limitBytes * (1 - ROOM_TO_START)
-    if (this.#usedBytes() > most) this.#forgetRemoved()
+    const max = this.#limitBytes * (1 - ROOM_TO_START)
+    if (this.#usedBytes() > max) this.#forgetRemoved()
     const used = this.#usedBytes()
-    if (used > most) {
+    if (used > max) {
       return `The temporary folder is full: browsers use ${mebibytes(used)} of ${mebibytes(this.#limitBytes)} MiB (TABWIRE_TEMP_LIMIT_MB). Terminate sessions, or try again later.`
     }
     if (this.#freeBytes < this.#freeNeeded) {

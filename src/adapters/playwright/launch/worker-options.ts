@@ -13,13 +13,13 @@ type WorkerCommand = CdpCommand<
 
 /** From now on, workers without a page get the session's options. */
 export function prepareWorkers(
-  wire: Pick<CdpConnection, 'tell'>,
+  connection: Pick<CdpConnection, 'notify'>,
   targets: TargetRegistry,
   options: BrowserOptions,
 ): void {
   const commands = workerCommands(options)
   targets.prepareWorker = (sessionId) => {
-    for (const { method, params } of commands) wire.tell(method, params, sessionId)
+    for (const { method, params } of commands) connection.notify(method, params, sessionId)
   }
 }
 

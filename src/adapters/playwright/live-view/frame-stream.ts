@@ -1,7 +1,7 @@
 import { PulledStream } from '../../../async/pulled-stream.ts'
 import type { PageFrame, PictureOptions } from '../../../ports/live-view.ts'
 
-export type CastFrame = Omit<PageFrame, 'skipped'>
+export type ScreencastFrame = Omit<PageFrame, 'skipped'>
 
 /** Who gives a stream its frames. */
 export interface FrameSource {
@@ -20,7 +20,7 @@ export class FrameStream extends PulledStream<PageFrame> {
   readonly pageId: string | null
   readonly options: PictureOptions
   readonly #source: FrameSource
-  #slot: CastFrame | null = null
+  #slot: ScreencastFrame | null = null
   #skipped = 0
   #dueAt = 0
   #isWaiting = false
@@ -37,7 +37,7 @@ export class FrameStream extends PulledStream<PageFrame> {
     return 1_000 / this.options.maxFps
   }
 
-  offer(frame: CastFrame): void {
+  offer(frame: ScreencastFrame): void {
     if (this.hasEnded) return
     // One that the reader waits for, but may not have yet, is left out as it asked.
     if (this.#slot && !this.#isWaiting) this.#skipped += 1

@@ -4,38 +4,40 @@ import type { InputEvent } from '../../../contract/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/live-view.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
-import { Cast, type ShownPage } from './cast.ts'
+import { Screencast, type ScreencastPage } from './screencast.ts'
 import { FrameStream } from './frame-stream.ts'
 import { PageInputDispatcher, type TypingWatch } from './page-input-dispatcher.ts'
 
 /** What people see of one browser's pages, and what they do with them. */
 export class LiveView {
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #targets: TargetRegistry
   readonly #typing: TypingWatch
   readonly #logger: Logger
   /** Readers that have begun, and what each is shown: null while there is no page. */
-  readonly #streams = new Map<FrameStream, Cast | null>()
-  readonly #casts = new Map<string, Cast>()
+  readonly #streams = new Map<FrameStream, Screencast | null>()
+  readonly #screencasts = new Map<string, Screencast>()
   readonly #hands = new Map<string, PageInputDispatcher>()
   /** Others may watch it when the one for whom it began has left. */
-  readonly #newCast = bound(
-    (page: ShownPage, options: PictureOptions) => new Cast(page, options, this.#wire, this.#targets, this.#logger),
+  readonly #newScreencast = bound(
+    (page: ScreencastPage, options: PictureOptions) =>
+      new Screencast(page, options, this.#connection, this.#targets, this.#logger),
   )
   #ended = false
 
-  constructor(wire: CdpConnection, targets: TargetRegistry, typing: TypingWatch, logger: Logger) {
-    this.#wire = wire
+  constructor(connection: CdpConnection, targets: TargetRegistry, typing: TypingWatch, logger: Logger) {
+    this.#connection = connection
     this.#typing = typing
     this.#targets = targets
     this.#logger = logger
-    wire.on('Page.screencastFrame', (frame, sessionId) => {
-      for (const cast of this.#casts.values()) if (cast.sessionId === sessionId) cast.heard(frame)
+    connection.on('Page.screencastFrame', (frame, sessionId) => {
+      for (const screencast of this.#screencasts.values())
+        if (screencast.sessionId === sessionId) screencast.received(frame)
     })
-    wire.on('Input.dragIntercepted', ({ data }, sessionId) => {
+    connection.on('Input.dragIntercepted', ({ data }, sessionId) => {
       for (const hand of this.#hands.values()) hand.dragBegan(data, sessionId)
     })
-    wire.onClose(() => this.endWatching())
+    connection.onClose(() => this.endWatching())
     targets.onFrontChange(() => this.#look())
   }
 
@@ -67,7 +69,7 @@ export class LiveView {
     if (!page) return 'NO_PAGE'
     let hand = this.#hands.get(page.targetId)
     if (!hand) {
-      hand = new PageInputDispatcher(page, this.#wire, this.#targets, this.#typing, this.#logger)
+      hand = new PageInputDispatcher(page, this.#connection, this.#targets, this.#typing, this.#logger)
       this.#hands.set(page.targetId, hand)
     }
     return (await hand.take(events)) ? 'TAKEN' : 'NOT_ANSWERED'
@@ -84,27 +86,27 @@ export class LiveView {
     if (!page && stream.pageId !== null) return stream.end()
     const { maxWidth, maxHeight, quality } = stream.options
     const key = page && [page.targetId, maxWidth, maxHeight, quality].join()
-    let cast = key === null ? null : this.#casts.get(key)
-    if (cast && this.#streams.get(stream) === cast) return
+    let screencast = key === null ? null : this.#screencasts.get(key)
+    if (screencast && this.#streams.get(stream) === screencast) return
     this.#leave(stream)
     if (!page || key === null) return
-    if (!cast) this.#casts.set(key, (cast = this.#newCast(page, stream.options)))
-    this.#streams.set(stream, cast)
-    cast.add(stream)
+    if (!screencast) this.#screencasts.set(key, (screencast = this.#newScreencast(page, stream.options)))
+    this.#streams.set(stream, screencast)
+    screencast.add(stream)
   }
 
   #leave(stream: FrameStream): void {
-    const cast = this.#streams.get(stream)
-    if (!cast) return
+    const screencast = this.#streams.get(stream)
+    if (!screencast) return
     this.#streams.set(stream, null)
-    cast.remove(stream)
-    if (cast.isWatched) return
-    for (const [key, one] of this.#casts) if (one === cast) this.#casts.delete(key)
-    void cast.stop()
+    screencast.remove(stream)
+    if (screencast.isWatched) return
+    for (const [key, one] of this.#screencasts) if (one === screencast) this.#screencasts.delete(key)
+    void screencast.stop()
   }
 
   /** Null: there is none. */
-  #page(wanted: string | null): ShownPage | null {
+  #page(wanted: string | null): ScreencastPage | null {
     const pageId = wanted ?? this.#targets.frontPageId()
     const targetId = pageId === null ? null : this.#targets.targetIdOf(pageId)
     return pageId === null || targetId === null ? null : { targetId, pageId }

@@ -4,7 +4,7 @@ import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { Semaphore } from '../../../async/semaphore.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
-import type { ShownPage } from './cast.ts'
+import type { ScreencastPage } from './screencast.ts'
 import { Dragging, interceptDrags, type DragData } from './dragging.ts'
 import { FIRE_PASTE } from './fire-paste.ts'
 import { InputCommands, insertion, type InputCommand } from './input-commands.ts'
@@ -26,8 +26,8 @@ export interface TypingWatch {
 
 /** What people do with one page, over a session of the protocol of its own. */
 export class PageInputDispatcher {
-  readonly #page: ShownPage
-  readonly #wire: CdpConnection
+  readonly #page: ScreencastPage
+  readonly #connection: CdpConnection
   readonly #targets: TargetRegistry
   readonly #typing: TypingWatch
   readonly #logger: Logger
@@ -37,9 +37,15 @@ export class PageInputDispatcher {
   #session: Promise<string> | null = null
   readonly #turn = new Semaphore(1)
 
-  constructor(page: ShownPage, wire: CdpConnection, targets: TargetRegistry, typing: TypingWatch, logger: Logger) {
+  constructor(
+    page: ScreencastPage,
+    connection: CdpConnection,
+    targets: TargetRegistry,
+    typing: TypingWatch,
+    logger: Logger,
+  ) {
     this.#page = page
-    this.#wire = wire
+    this.#connection = connection
     this.#targets = targets
     this.#typing = typing
     this.#logger = logger
@@ -124,10 +130,11 @@ export class PageInputDispatcher {
     try {
       await this.#give(commands, sessionId, deadline)
       // That a drag begins may be told after the move was answered, but not after the page was heard once more.
-      if (!this.#dragging.isOn) await deadline.race(this.#wire.send('Runtime.evaluate', { expression: '0' }, sessionId))
+      if (!this.#dragging.isOn)
+        await deadline.race(this.#connection.send('Runtime.evaluate', { expression: '0' }, sessionId))
     } finally {
       const { method, params } = interceptDrags(false)
-      this.#wire.tell(method, params, sessionId)
+      this.#connection.notify(method, params, sessionId)
     }
     if (this.#dragging.isOn) await this.#give(this.#dragging.over(event), sessionId, deadline)
   }
@@ -145,7 +152,7 @@ export class PageInputDispatcher {
   /** What the browser refuses has lost its sense: fingers that move on a page that came after the one they touched. */
   async #send({ method, params }: InputCommand, sessionId: string): Promise<void> {
     try {
-      await this.#wire.send(method, params, sessionId)
+      await this.#connection.send(method, params, sessionId)
     } catch (error) {
       this.#logger.debug({ err: error, method, ...this.#page }, 'input was refused')
     }
@@ -154,7 +161,7 @@ export class PageInputDispatcher {
   /** A page that handles the event itself prevents what would follow it. */
   async #paste(text: string, sessionId: string, deadline: Deadline): Promise<void> {
     const expression = `(${FIRE_PASTE})(${JSON.stringify(text)})`
-    const evaluating = this.#wire.send('Runtime.evaluate', { expression }, sessionId)
+    const evaluating = this.#connection.send('Runtime.evaluate', { expression }, sessionId)
     const { result } = await deadline.race(evaluating)
     if (result.value !== false) await this.#give([insertion(text)], sessionId, deadline)
   }
@@ -170,7 +177,7 @@ export class PageInputDispatcher {
   async #attach(): Promise<string> {
     const given = { targetId: this.#page.targetId, flatten: true }
     const own = this.#targets.ownSessionId
-    const { sessionId } = await this.#wire.send('Target.attachToTarget', given, own)
+    const { sessionId } = await this.#connection.send('Target.attachToTarget', given, own)
     this.#sessionId = sessionId
     return sessionId
   }

@@ -70,7 +70,7 @@ export class ConnectionOutcomes {
     this.webSockets = new SocketEnds(proxyPort !== null)
   }
 
-  heard(outcome: ConnectionOutcome): void {
+  received(outcome: ConnectionOutcome): void {
     const key = keyOf(hostOf(outcome.host), outcome.port)
     keep(outcome.failure ? this.#failed : this.#made, key, outcome)
     if (!outcome.failure) return

@@ -56,7 +56,7 @@ const ARRIVED: Refusal = { blocked: null, netError: null }
  * the only protection; behind one the connection is rejected earlier, and this class finds the reason.
  */
 export class NavigationGuard {
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #targets: TargetRegistry
   readonly #connections: ConnectionOutcomes
   readonly #logger: Logger
@@ -74,20 +74,20 @@ export class NavigationGuard {
   readonly #refusedUrls = new Map<string, string>()
   #count = 0
 
-  constructor(wire: CdpConnection, targets: TargetRegistry, connections: ConnectionOutcomes, logger: Logger) {
-    this.#wire = wire
+  constructor(connection: CdpConnection, targets: TargetRegistry, connections: ConnectionOutcomes, logger: Logger) {
+    this.#connection = connection
     this.#targets = targets
     this.#connections = connections
     this.#logger = logger
-    wire.onClose(() => [...this.#awaited.values(), ...this.#opening.values()].forEach((settle) => settle()))
-    wire.on('Target.detachedFromTarget', () => {
+    connection.onClose(() => [...this.#awaited.values(), ...this.#opening.values()].forEach((settle) => settle()))
+    connection.on('Target.detachedFromTarget', () => {
       for (const [targetId, settle] of this.#opening) if (targets.pageIdOf(targetId) === null) settle()
     })
-    wire.on('Network.requestWillBeSent', (event, sessionId) => {
+    connection.on('Network.requestWillBeSent', (event, sessionId) => {
       const { type, requestId, frameId, request, redirectResponse: hop, wallTime } = event
       if (type !== 'Document') return
       if (hop) this.#judge(requestId, hop.url, hop.remoteIPAddress, frameId, sessionId)
-      const page = this.#targets.speaker(sessionId)?.page
+      const page = this.#targets.source(sessionId)?.page
       if (page?.pageId == null || this.ruleOf(requestId) !== null) return
       const { pageId, targetId } = page
       this.#loading.delete(requestId)
@@ -103,18 +103,18 @@ export class NavigationGuard {
       dropOldest(this.#loading)
       this.#judge(requestId, request.url, null, frameId, sessionId)
     })
-    wire.on('Network.responseReceived', ({ type, requestId, frameId, response }, sessionId) => {
+    connection.on('Network.responseReceived', ({ type, requestId, frameId, response }, sessionId) => {
       if (type !== 'Document') return
       this.#judge(requestId, response.url, response.remoteIPAddress, frameId, sessionId)
       this.#settled(requestId)
     })
-    wire.on('Page.frameNavigated', ({ frame: { loaderId, url } }) => {
+    connection.on('Page.frameNavigated', ({ frame: { loaderId, url } }) => {
       this.#awaited.get(loaderId)?.()
       if (url !== 'about:blank') return
       this.#arrived.set(loaderId, true)
       dropOldest(this.#arrived)
     })
-    wire.on('Network.loadingFailed', ({ requestId, errorText }) => {
+    connection.on('Network.loadingFailed', ({ requestId, errorText }) => {
       this.#failed(requestId, errorText)
       this.#settled(requestId)
     })
@@ -235,7 +235,7 @@ export class NavigationGuard {
   async #leave(frameId: string | undefined, sessionId: string | undefined): Promise<void> {
     const blank = { url: 'about:blank', ...(frameId === undefined ? {} : { frameId }) }
     try {
-      const { loaderId } = await this.#wire.send('Page.navigate', blank, sessionId)
+      const { loaderId } = await this.#connection.send('Page.navigate', blank, sessionId)
       // The response may come before the blank page is shown, and an action then would still affect the other.
       if (loaderId !== undefined) await this.#arrival(loaderId)
     } catch (error) {

@@ -182,24 +182,24 @@ export class NavigationWatch {
   readonly #targets: TargetRegistry
   readonly #watched = new Map<string, OwnNavigation>()
 
-  constructor(wire: CdpConnection, targets: TargetRegistry, guard: Pick<NavigationGuard, 'count'>) {
+  constructor(connection: CdpConnection, targets: TargetRegistry, guard: Pick<NavigationGuard, 'count'>) {
     this.#targets = targets
-    wire.on('Network.requestWillBeSent', ({ type, requestId, frameId, request, redirectResponse }) => {
+    connection.on('Network.requestWillBeSent', ({ type, requestId, frameId, request, redirectResponse }) => {
       if (type === 'Document' && !redirectResponse) this.#of(frameId)?.asked(requestId, request.url)
     })
-    wire.on('Page.frameStartedNavigating', ({ frameId, loaderId, url, navigationType }) => {
+    connection.on('Page.frameStartedNavigating', ({ frameId, loaderId, url, navigationType }) => {
       // Others load no document.
       if (navigationType === 'differentDocument') this.#of(frameId)?.began(loaderId, url)
     })
-    wire.on('Page.frameRequestedNavigation', ({ frameId, url }) => this.#of(frameId)?.wanted(url))
-    wire.on('Network.responseReceived', ({ type, requestId, frameId, response }) => {
+    connection.on('Page.frameRequestedNavigation', ({ frameId, url }) => this.#of(frameId)?.wanted(url))
+    connection.on('Network.responseReceived', ({ type, requestId, frameId, response }) => {
       if (type === 'Document') this.#of(frameId)?.answered(requestId, response.status)
     })
-    wire.on('Network.loadingFailed', ({ requestId, errorText }) => {
+    connection.on('Network.loadingFailed', ({ requestId, errorText }) => {
       for (const own of this.#watched.values()) own.failed(requestId, errorText)
     })
-    wire.on('Page.frameStoppedLoading', ({ frameId }) => this.#of(frameId)?.stoppedLoading())
-    wire.on('Page.frameNavigated', ({ frame: { id, loaderId, url } }) => {
+    connection.on('Page.frameStoppedLoading', ({ frameId }) => this.#of(frameId)?.stoppedLoading())
+    connection.on('Page.frameNavigated', ({ frame: { id, loaderId, url } }) => {
       this.#of(id)?.shown(loaderId, url, guard.count)
     })
   }

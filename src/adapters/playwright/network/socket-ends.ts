@@ -21,7 +21,7 @@ export class SocketEnds {
     this.#isWatched = isWatched
   }
 
-  heard(end: WebSocketEnd): void {
+  received(end: WebSocketEnd): void {
     if (this.#waiting.has(end.key)) return this.#settle(end.key, end)
     this.#ends.set(end.key, end)
     const [oldest] = this.#ends.keys()

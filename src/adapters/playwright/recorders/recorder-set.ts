@@ -48,14 +48,14 @@ export class RecorderSet {
   readonly #drafts: DraftQueue
   #redaction: AuthorizationRedaction | null = null
   /** Time of each page's last entry; null: entries without a page. */
-  readonly #heardAt = new Map<string | null, number>()
+  readonly #receivedAt = new Map<string | null, number>()
   readonly #startedAt = Date.now()
   #stopped = false
   #lateSince: number | null = null
 
   /** With `keepPages`, existing pages belong to the session. */
   constructor(
-    wire: CdpConnection,
+    connection: CdpConnection,
     targets: TargetRegistry,
     recorder: EventSink,
     keepPages: boolean,
@@ -69,13 +69,13 @@ export class RecorderSet {
       (draft) => recorder.record(draft),
       (error) => recorder.failed(error),
     )
-    wire.take()
+    connection.take()
     const gate: EventSink = {
       record: (given) => {
         const draft = this.#redacted(given)
         if (this.#stopped) return this.#noteLate(draft.kind, draft.at)
-        this.#noteHeard(draft)
-        wire.charge(costOf(draft))
+        this.#noteReceived(draft)
+        connection.charge(costOf(draft))
         this.#drafts.push(draft)
       },
       requestStarted: (request) => {
@@ -104,30 +104,37 @@ export class RecorderSet {
       masked: (text) => recorder.masked(text),
       openRoom: () => recorder.openRoom(),
     }
-    this.guard = new NavigationGuard(wire, targets, connections, logger)
+    this.guard = new NavigationGuard(connection, targets, connections, logger)
     this.#connections = connections
-    this.#bodies = new BodyRecorder(wire, targets, gate.keepBody, capture)
-    const pages = new PageRecorder(wire, targets, gate)
-    const network = new NetworkRecorder(wire, targets, gate, this.guard, connections, this.#bodies)
+    this.#bodies = new BodyRecorder(connection, targets, gate.keepBody, capture)
+    const pages = new PageRecorder(connection, targets, gate)
+    const network = new NetworkRecorder(connection, targets, gate, this.guard, connections, this.#bodies)
     this.clientLoads = new ClientLoadRecorder(gate, connections, () => network.numbers.next())
     const messages: MessageCapture = {
       isWanted: capture.webSocketMessages,
       budget: new MessageBudget(),
       redact: (text) => recorder.masked(text),
     }
-    const webSockets = new WebSocketRecorder(wire, targets, gate, connections, messages)
-    const eventSources = new EventSourceRecorder(wire, targets, gate, messages, (id) => network.pendingOf(id))
-    const consoleLines = new ConsoleRecorder(wire, targets, gate, this.#drafts, connections, capture.consoleArguments)
-    const issues = new IssueRecorder(wire, targets, gate, this.#drafts, network.numbers)
-    new DialogRecorder(wire, targets, gate)
-    wire.onLineLeftOut((sessionId) => consoleLines.leftOut(sessionId))
-    wire.onSkipped((event) => {
+    const webSockets = new WebSocketRecorder(connection, targets, gate, connections, messages)
+    const eventSources = new EventSourceRecorder(connection, targets, gate, messages, (id) => network.pendingOf(id))
+    const consoleLines = new ConsoleRecorder(
+      connection,
+      targets,
+      gate,
+      this.#drafts,
+      connections,
+      capture.consoleArguments,
+    )
+    const issues = new IssueRecorder(connection, targets, gate, this.#drafts, network.numbers)
+    new DialogRecorder(connection, targets, gate)
+    connection.onLineSkipped((sessionId) => consoleLines.leftOut(sessionId))
+    connection.onSkipped((event) => {
       consoleLines.tooLarge(event)
       network.tooLarge(event)
       webSockets.tooLarge(event)
       eventSources.tooLarge(event)
     })
-    this.#downloads = new DownloadRecorder(wire, targets, gate, downloadsDir, logger, browser)
+    this.#downloads = new DownloadRecorder(connection, targets, gate, downloadsDir, logger, browser)
     this.#downloads.refuse((url) => this.guard.refusedDownload(url))
     this.#network = network
     this.#webSockets = webSockets
@@ -223,10 +230,10 @@ export class RecorderSet {
   }
 
   /** Time until which all events of these pages are recorded; null: of all pages of the session. */
-  heardAt(pageIds: ReadonlySet<string | null> | null): number {
+  receivedAt(pageIds: ReadonlySet<string | null> | null): number {
     const among = pageIds ?? new Set(this.#targets.pages().map(({ pageId }) => pageId))
-    const times = [...among].map((pageId) => this.#heardAt.get(pageId) ?? this.#startedAt)
-    return times.length > 0 ? Math.min(...times) : Math.max(this.#startedAt, ...this.#heardAt.values())
+    const times = [...among].map((pageId) => this.#receivedAt.get(pageId) ?? this.#startedAt)
+    return times.length > 0 ? Math.min(...times) : Math.max(this.#startedAt, ...this.#receivedAt.values())
   }
 
   /** Whether recording has stopped. */
@@ -247,8 +254,8 @@ export class RecorderSet {
     this.#targets.dispose()
   }
 
-  #noteHeard({ at, data }: EntryDraft): void {
-    this.#heardAt.set('pageId' in data ? data.pageId : null, at)
+  #noteReceived({ at, data }: EntryDraft): void {
+    this.#receivedAt.set('pageId' in data ? data.pageId : null, at)
   }
 
   /**

@@ -37,7 +37,7 @@ export interface DownloadHost {
  * told a guid that reads as a sentence, which is then in the error that it gets.
  */
 export class ClientDownloads {
-  readonly #ground: DownloadHost
+  readonly #browser: DownloadHost
   readonly #client: Pick<CdpClient, 'localUser'>
   readonly #logger: Logger
   /** By context: where the client looks for downloads, under the guids that it is told; null: not on this machine. */
@@ -47,8 +47,8 @@ export class ClientDownloads {
   /** By what the client was told. */
   readonly #guids = new Map<string, string>()
 
-  constructor(ground: DownloadHost, client: Pick<CdpClient, 'localUser'>, logger: Logger) {
-    this.#ground = ground
+  constructor(browser: DownloadHost, client: Pick<CdpClient, 'localUser'>, logger: Logger) {
+    this.#browser = browser
     this.#client = client
     this.#logger = logger
   }
@@ -59,8 +59,8 @@ export class ClientDownloads {
     const isNamed = behavior === 'allowAndName' && typeof downloadPath === 'string'
     if (isNamed) this.#folders.set(browserContextId, this.#find(downloadPath))
     else this.#folders.delete(browserContextId)
-    this.#ground.behaviors.note(this, browserContextId, said)
-    return this.#ground.behaviors.params(browserContextId, said)
+    this.#browser.behaviors.note(this, browserContextId, said)
+    return this.#browser.behaviors.params(browserContextId, said)
   }
 
   /** The guid that the browser knows, of one that the client was told. */
@@ -92,19 +92,19 @@ export class ClientDownloads {
 
   /** Call once the browser has let go of the client. */
   release(): void {
-    this.#ground.behaviors.forget(this)
+    this.#browser.behaviors.forget(this)
   }
 
   #began(message: Buffer): object | Promise<object> {
     const event = JSON.parse(message.toString()) as { method: string; params: Began }
     const { guid, frameId, suggestedFilename } = event.params
-    const { targets, browserContextId } = this.#ground
+    const { targets, browserContextId } = this.#browser
     // The page may be gone: a popup that was opened for the download alone.
     const contextId = targets.pageOfFrame(frameId)?.browserContextId ?? browserContextId
     const folder = this.#folders.get(contextId)
     if (!folder || !PLAIN_GUID.test(guid)) return event
     // A small one may end before it is known where the client looks.
-    this.#ground.handover.claim(guid, folder)
+    this.#browser.handover.claim(guid, folder)
     const shown = folder.then((found) => (found ? guid : this.#nameOf(guid, suggestedFilename)))
     this.#shown.set(guid, shown)
     return shown.then((name) => ({ ...event, params: { ...event.params, guid: name } }))
@@ -117,19 +117,19 @@ export class ClientDownloads {
     const { guid, state } = params
     const shown = this.#shown.get(guid)
     if (!shown && state === 'inProgress') return { ...event, params }
-    return this.#told(event.method, params, shown ?? Promise.resolve(guid))
+    return this.#rewritten(event.method, params, shown ?? Promise.resolve(guid))
   }
 
   /** Never rejects. */
-  async #told(method: string, params: Progress, shown: Promise<string>): Promise<object> {
+  async #rewritten(method: string, params: Progress, shown: Promise<string>): Promise<object> {
     const { guid, state } = params
-    const told = { ...params, guid: await shown }
-    if (state === 'inProgress') return { method, params: told }
+    const rewritten = { ...params, guid: await shown }
+    if (state === 'inProgress') return { method, params: rewritten }
     this.#shown.delete(guid)
-    this.#guids.delete(told.guid)
+    this.#guids.delete(rewritten.guid)
     // One that was not kept is as good as canceled.
-    const isWhole = state === 'completed' && (await this.#ground.handover.isKept(guid))
-    return { method, params: { ...told, state: isWhole ? state : 'canceled' } }
+    const isWhole = state === 'completed' && (await this.#browser.handover.isKept(guid))
+    return { method, params: { ...rewritten, state: isWhole ? state : 'canceled' } }
   }
 
   /** What a client on another machine is told in place of the guid. */

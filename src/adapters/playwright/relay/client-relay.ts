@@ -8,7 +8,7 @@ import { heedGuard, type HeededGuard } from './blocked-act.ts'
 import { outcomeIn } from './command-outcome.ts'
 import { ClientActionRecorder, type ClientLoads, type Outcome } from './client-action-recorder.ts'
 import { readCommand, type Asked, type ClientCommand } from './client-command.ts'
-import { ClientView, type Verdict, type LiveViewBrowser } from './client-view.ts'
+import { ClientView, type Verdict, type SharedBrowser } from './client-view.ts'
 import { DebuggerWatchdog } from './debugger-watchdog.ts'
 import type { Tenant, TenantResponse } from '../cdp/connection/tenant.ts'
 import { mayBeSkipped, tooLarge, type TooLarge } from '../cdp/pipe/oversized-message.ts'
@@ -35,7 +35,7 @@ interface ChildSession {
   parentId: string | null
 }
 
-interface RelayGround extends LiveViewBrowser {
+interface RelayBrowser extends SharedBrowser {
   guard: HeededGuard
   loads: ClientLoads
   /** The client did something on a page that may open a dialog; null: the page is not known. */
@@ -44,12 +44,12 @@ interface RelayGround extends LiveViewBrowser {
 }
 
 /**
- * One client on the wire of a session's browser. It has a session of its own with the browser, which it
+ * One client on the connection of a session's browser. It has a session of its own with the browser, which it
  * takes for the browser's connection: the relay adds its id to commands and takes it off answers. Messages to the client
  * are neither parsed nor copied, but for those that tell of sessions; those from it are read, judged and numbered anew.
  */
 export class ClientRelay implements CdpAttachment, Tenant {
-  readonly #ground: RelayGround
+  readonly #browser: RelayBrowser
   readonly #rootId: string
   readonly #client: CdpClient
   readonly #host: CdpClientHost
@@ -57,7 +57,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
   readonly #view: ClientView
   readonly #held: DebuggerWatchdog
   readonly #children = new Map<string, ChildSession>()
-  readonly #backlog = new FlowControl(
+  readonly #flowControl = new FlowControl(
     () => this.#regulate(),
     (isUnderWay) => this.#host.underWay(isUnderWay),
   )
@@ -67,25 +67,25 @@ export class ClientRelay implements CdpAttachment, Tenant {
   #isCutOff = false
   #detaching: Promise<void> | null = null
 
-  private constructor(ground: RelayGround, rootId: string, client: CdpClient, host: CdpClientHost) {
-    this.#ground = ground
+  private constructor(browser: RelayBrowser, rootId: string, client: CdpClient, host: CdpClientHost) {
+    this.#browser = browser
     this.#rootId = rootId
     this.#client = client
     this.#host = host
     this.#acts = new ClientActionRecorder((act) => host.acted(act))
-    this.#view = new ClientView(ground, host, rootId, client)
+    this.#view = new ClientView(browser, host, rootId, client)
     this.#held = new DebuggerWatchdog((heldId) => {
-      ground.logger.info('a client held up a new page, frame or worker for too long; it goes on')
-      ground.wire.tell('Runtime.runIfWaitingForDebugger', {}, heldId)
+      browser.logger.info('a client held up a new page, frame or worker for too long; it goes on')
+      browser.connection.notify('Runtime.runIfWaitingForDebugger', {}, heldId)
     })
   }
 
   /** Rejects when the browser is gone. */
-  static async attach(ground: RelayGround, client: CdpClient, host: CdpClientHost): Promise<ClientRelay> {
-    const { sessionId } = await ground.wire.send('Target.attachToBrowserTarget')
-    const relay = new ClientRelay(ground, sessionId, client, host)
-    ground.wire.host(sessionId, relay)
-    ground.wire.barrier.enter(relay, sessionId)
+  static async attach(browser: RelayBrowser, client: CdpClient, host: CdpClientHost): Promise<ClientRelay> {
+    const { sessionId } = await browser.connection.send('Target.attachToBrowserTarget')
+    const relay = new ClientRelay(browser, sessionId, client, host)
+    browser.connection.host(sessionId, relay)
+    browser.connection.barrier.enter(relay, sessionId)
     return relay
   }
 
@@ -105,9 +105,9 @@ export class ClientRelay implements CdpAttachment, Tenant {
       return this.#client.close(1000, 'closed by the client')
     }
     const actedOn = this.#actedOn(command)
-    const loading = this.#ground.loads.begin(method, params, actedOn)
+    const loading = this.#browser.loads.begin(method, params, actedOn)
     const outcome =
-      loading ?? heedGuard(this.#acts.begin(method, params, actedOn), this.#ground.guard, actedOn, command)
+      loading ?? heedGuard(this.#acts.begin(method, params, actedOn), this.#browser.guard, actedOn, command)
     const verdict = this.#view.judge(command, child)
     const execute = (settled: Verdict) => this.#execute(command, actedOn, outcome, settled)
     if (verdict instanceof Promise) void verdict.then(execute)
@@ -129,19 +129,19 @@ export class ClientRelay implements CdpAttachment, Tenant {
     if (this.#detaching || (sessionId !== null && !this.#children.has(sessionId))) return outcome?.disconnected()
     if (method.startsWith('Emulation.')) this.#emulated.add(method)
     if (method === 'Runtime.runIfWaitingForDebugger' && sessionId !== null) this.#held.forget(sessionId)
-    if (isPageInput(method)) this.#ground.acted(actedOn)
-    if (method.startsWith('Input.')) void this.#ground.typing.inputComes(actedOn, method, command.params)
+    if (isPageInput(method)) this.#browser.acted(actedOn)
+    if (method.startsWith('Input.')) void this.#browser.typing.inputComes(actedOn, method, command.params)
     this.#noteInFront(command)
     const { unanswered, answer, began } = this.#expect({ id, method, sessionId }, verdict.send.sessionId, outcome)
-    this.#backlog.add(unanswered)
-    const { wire } = this.#ground
+    this.#flowControl.add(unanswered)
+    const { connection } = this.#browser
     const done = () => {
-      this.#backlog.remove(unanswered)
+      this.#flowControl.remove(unanswered)
       this.#answer(command, { result: {} })
     }
     const sent = { ...verdict.send, texts }
-    wire.barrier.pass(sent, () => began(wire.relay(sent, answer)), done)
-    if (this.#backlog.isHopeless) this.#client.close(CDP_CLOSE.tooSlow, 'too many commands are without an answer')
+    connection.barrier.pass(sent, () => began(connection.relay(sent, answer)), done)
+    if (this.#flowControl.isHopeless) this.#client.close(CDP_CLOSE.tooSlow, 'too many commands are without an answer')
     this.#watchCongestion()
   }
 
@@ -161,12 +161,12 @@ export class ClientRelay implements CdpAttachment, Tenant {
     }
     const answer: TenantResponse = {
       answered: (message, ends) => {
-        this.#backlog.remove(unanswered)
-        this.#ground.wire.barrier.answered(asked.method, sentOn)
+        this.#flowControl.remove(unanswered)
+        this.#browser.connection.barrier.answered(asked.method, sentOn)
         this.#guarded(() => this.#answered(asked, outcome, message, ends))
       },
       tooLarge: (why) => {
-        this.#backlog.remove(unanswered)
+        this.#flowControl.remove(unanswered)
         outcome?.answered(null)
         this.#failTooLarge(asked, why)
       },
@@ -177,7 +177,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
         forget = sending
         return
       }
-      this.#backlog.remove(unanswered)
+      this.#flowControl.remove(unanswered)
       outcome?.answered(TOO_LONG)
       this.#failTooLarge(asked, TOO_LONG)
     }
@@ -189,7 +189,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
     const isRoot = ends.sessionId === this.#rootId
     this.#guarded(() => {
       if (startsWith(message, '{"method":"Target.')) this.#followSessions(message, ends.sessionId)
-      if (isRoot) return this.#tell(message, [message.subarray(0, ends.beforeSession), CLOSING])
+      if (isRoot) return this.#sendEvent(message, [message.subarray(0, ends.beforeSession), CLOSING])
       const child = ends.sessionId === null ? undefined : this.#children.get(ends.sessionId)
       if (child && this.#view.hides(message, ends.sessionId!, child.targetId)) return
       this.#send([message])
@@ -197,7 +197,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
   }
 
   /** An event of the browser itself, without its session. */
-  #tell(message: Buffer, pieces: readonly Uint8Array[]): void {
+  #sendEvent(message: Buffer, pieces: readonly Uint8Array[]): void {
     const event = startsWith(message, '{"method":"Browser.') ? this.#view.translated(Buffer.concat(pieces)) : null
     if (event instanceof Promise) void event.then((settled) => this.#send([encode(settled)]))
     else this.#send(event ? [encode(event)] : pieces)
@@ -219,20 +219,20 @@ export class ClientRelay implements CdpAttachment, Tenant {
   }
 
   async #detach(): Promise<void> {
-    const { wire, targets } = this.#ground
-    wire.barrier.leave(this, this.#rootId)
+    const { connection, targets } = this.#browser
+    connection.barrier.leave(this, this.#rootId)
     this.#acts.flush()
     this.#held.dispose()
-    this.#backlog.clear()
+    this.#flowControl.clear()
     // Until it has answered, however late, it may still speak of what the client had: that is for no other ear.
-    const detached = wire.send('Target.detachFromTarget', { sessionId: this.#rootId }).catch(() => undefined)
+    const detached = connection.send('Target.detachFromTarget', { sessionId: this.#rootId }).catch(() => undefined)
     const forgotten = detached.then(() => {
-      for (const sessionId of [this.#rootId, ...this.#children.keys()]) wire.unhost(sessionId)
+      for (const sessionId of [this.#rootId, ...this.#children.keys()]) connection.unhost(sessionId)
       this.#children.clear()
     })
     await Deadline.isMet(forgotten, DETACH_MS)
     this.#view.release()
-    for (const sessionId of targets.sessionIds()) wire.emulateAgain(sessionId, this.#emulated)
+    for (const sessionId of targets.sessionIds()) connection.emulateAgain(sessionId, this.#emulated)
   }
 
   #read(message: Buffer): ClientCommand | null {
@@ -263,7 +263,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
       const above = parentId === this.#rootId ? null : parentId
       this.#adopt(params.sessionId, { targetId, browserContextId, type, parentId: above })
       if (this.#detaching) return
-      const { barrier } = this.#ground.wire
+      const { barrier } = this.#browser.connection
       barrier.attached(params, parentId ?? undefined)
       if (params.waitingForDebugger) this.#held.hold(params.sessionId, barrier.timeLeft(params.sessionId))
     } else if (startsWith(message, '{"method":"Target.detachedFromTarget"')) {
@@ -274,7 +274,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
 
   #adopt(sessionId: string, child: ChildSession): void {
     this.#children.set(sessionId, child)
-    this.#ground.wire.host(sessionId, this)
+    this.#browser.connection.host(sessionId, this)
   }
 
   /** What goes wrong with a message for this client ends its connection, and nothing else. */
@@ -282,7 +282,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
     try {
       work()
     } catch (error) {
-      this.#ground.logger.error({ err: error }, 'a message of the browser could not be handed to a client')
+      this.#browser.logger.error({ err: error }, 'a message of the browser could not be handed to a client')
       this.#client.close(INTERNAL_ERROR, 'a message of the browser could not be handed on')
     }
   }
@@ -290,11 +290,11 @@ export class ClientRelay implements CdpAttachment, Tenant {
   /** Those below it end with it, of which the browser says nothing. */
   #forgetChild(sessionId: string): void {
     this.#children.delete(sessionId)
-    this.#ground.wire.barrier.detached(sessionId)
-    this.#backlog.endSession(sessionId)
+    this.#browser.connection.barrier.detached(sessionId)
+    this.#flowControl.endSession(sessionId)
     this.#view.forget(sessionId)
     this.#held.forget(sessionId)
-    this.#ground.wire.unhost(sessionId)
+    this.#browser.connection.unhost(sessionId)
     for (const [below, { parentId }] of this.#children) if (parentId === sessionId) this.#forgetChild(below)
   }
 
@@ -303,19 +303,19 @@ export class ClientRelay implements CdpAttachment, Tenant {
     const child = sessionId === null ? undefined : this.#children.get(sessionId)
     const targetId = method === 'Page.bringToFront' ? child?.targetId : params['targetId']
     const isMeant = method === 'Page.bringToFront' || method === 'Target.activateTarget'
-    if (isMeant && typeof targetId === 'string') this.#ground.targets.broughtToFront(targetId)
+    if (isMeant && typeof targetId === 'string') this.#browser.targets.broughtToFront(targetId)
   }
 
   #actedOn({ method, params, sessionId }: ClientCommand): string | null {
     if (method !== 'Target.closeTarget') return this.#pageIdOf(sessionId)
-    return this.#ground.targets.pageIdOf(String(params['targetId']))
+    return this.#browser.targets.pageIdOf(String(params['targetId']))
   }
 
   /** A frame in a process of its own belongs to the page above it. */
   #pageIdOf(sessionId: string | null): string | null {
     let child = sessionId === null ? undefined : this.#children.get(sessionId)
     while (child) {
-      const pageId = this.#ground.targets.pageIdOf(child.targetId)
+      const pageId = this.#browser.targets.pageIdOf(child.targetId)
       if (pageId !== null) return pageId
       child = child.parentId === null ? undefined : this.#children.get(child.parentId)
     }
@@ -340,7 +340,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
     if (this.#detaching || this.#isCutOff) return
     if (this.#client.unsentBytes > MOST_UNSENT_BYTES) {
       this.#isCutOff = true
-      this.#ground.logger.info('a client that does not read was cut off')
+      this.#browser.logger.info('a client that does not read was cut off')
       this.#client.close(CDP_CLOSE.tooSlow, 'too much was left unread')
       return
     }
@@ -349,7 +349,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
 
   /** While the browser does not read, no client is read either: what it sends waits where it is. */
   #watchCongestion(): void {
-    const eased = this.#isCongested ? null : this.#ground.wire.congestion()
+    const eased = this.#isCongested ? null : this.#browser.connection.congestion()
     if (!eased) return
     this.#isCongested = true
     this.#regulate()
@@ -360,7 +360,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
   }
 
   #regulate(): void {
-    this.#client[this.#backlog.isFull || this.#isCongested ? 'pause' : 'resume']()
+    this.#client[this.#flowControl.isFull || this.#isCongested ? 'pause' : 'resume']()
   }
 }
 

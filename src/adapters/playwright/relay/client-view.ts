@@ -44,8 +44,8 @@ export interface CommandTarget {
 const PERMISSIONS = new Set(['Browser.grantPermissions', 'Browser.resetPermissions', 'Browser.setPermission'])
 
 /** What is shared by all clients of a session. */
-export interface LiveViewBrowser extends DownloadHost {
-  wire: CdpConnection
+export interface SharedBrowser extends DownloadHost {
+  connection: CdpConnection
   targets: TargetRegistry
   uploads: ClientUploads
   emulation: Emulation
@@ -56,10 +56,10 @@ export interface LiveViewBrowser extends DownloadHost {
 
 /** The browser as one client sees it: what it asks, as the browser is asked, and what the browser says, as it is told. */
 export class ClientView {
-  readonly #ground: LiveViewBrowser
+  readonly #browser: SharedBrowser
   readonly #host: Pick<CdpClientHost, 'refuseAddress' | 'uploadNamed'>
   readonly #rootId: string
-  readonly #disguise: ContextAlias
+  readonly #contextAlias: ContextAlias
   readonly #downloads: ClientDownloads
   readonly #files: FileInputs
   readonly #worlds: HiddenWorlds
@@ -70,19 +70,19 @@ export class ClientView {
 
   /** `rootId`: the client's session that stands for the browser. */
   constructor(
-    ground: LiveViewBrowser,
+    browser: SharedBrowser,
     host: Pick<CdpClientHost, 'refuseAddress' | 'uploadNamed'>,
     rootId: string,
     client: Pick<CdpClient, 'localUser'>,
   ) {
-    this.#ground = ground
+    this.#browser = browser
     this.#host = host
     this.#rootId = rootId
-    this.#disguise = new ContextAlias(ground.browserContextId)
-    this.#downloads = new ClientDownloads(ground, client, ground.logger)
-    this.#files = new FileInputs(host, ground.uploads, () => this.#downloads.localUser(), ground.logger)
-    this.#worlds = new HiddenWorlds(ground.wire.worlds)
-    this.#media = new DefaultMedia(ground.emulation)
+    this.#contextAlias = new ContextAlias(browser.browserContextId)
+    this.#downloads = new ClientDownloads(browser, client, browser.logger)
+    this.#files = new FileInputs(host, browser.uploads, () => this.#downloads.localUser(), browser.logger)
+    this.#worlds = new HiddenWorlds(browser.connection.worlds)
+    this.#media = new DefaultMedia(browser.emulation)
   }
 
   /** `target`: of the session; null: it is that of the browser. Never throws or rejects. */
@@ -102,13 +102,13 @@ export class ClientView {
     if (method === 'BluetoothEmulation.enable') this.#emulated.add(sessionId)
     else if (method === 'BluetoothEmulation.disable') this.#emulated.delete(sessionId)
     const given = this.#paramsOf(method, params)
-    const isOfSession = target?.browserContextId === this.#ground.browserContextId
+    const isOfSession = target?.browserContextId === this.#browser.browserContextId
     return { send: { method, params: isOfSession ? this.#media.command(method, given, sessionId) : given, sessionId } }
   }
 
   /** What the browser answers to Target.getBrowserContexts. */
   contexts(result: Record<string, unknown>): Record<string, unknown> {
-    return this.#disguise.contexts(result)
+    return this.#contextAlias.contexts(result)
   }
 
   /** Whether an event of a page, frame or worker is none that the client is told. */
@@ -131,19 +131,19 @@ export class ClientView {
   /** Call once the browser has let go of the client. */
   release(): void {
     this.#downloads.release()
-    if (this.#hasChangedPermissions) this.#ground.permitAgain()
+    if (this.#hasChangedPermissions) this.#browser.permitAgain()
   }
 
   #rules(sessionId: string): CommandPolicy {
     return {
       refuseAddress: (url) => this.#host.refuseAddress(url),
-      browserContextId: this.#ground.browserContextId,
+      browserContextId: this.#browser.browserContextId,
       emulatesDevices: this.#emulated.has(sessionId),
     }
   }
 
   #paramsOf(method: string, params: CommandParams): CommandParams {
-    const given = this.#disguise.command(method, opensBlank(method, params) ? { ...params, url: '' } : params)
+    const given = this.#contextAlias.command(method, opensBlank(method, params) ? { ...params, url: '' } : params)
     this.#hasChangedPermissions ||= PERMISSIONS.has(method)
     if (method === 'Browser.cancelDownload') return { ...given, guid: this.#downloads.guidOf(given['guid']) }
     if (method !== 'Browser.setDownloadBehavior') return given
@@ -152,9 +152,9 @@ export class ClientView {
 
   /** It is deprecated, but what most answers on the web recommend. It means the context of its page. */
   #setDownloads(params: CommandParams, targetId: string | null): Verdict {
-    const contextId = targetId === null ? null : this.#ground.targets.contextIdOf(targetId)
-    const given = this.#downloads.setBehavior(contextId ?? this.#ground.browserContextId, params)
-    this.#ground.wire.tell('Browser.setDownloadBehavior', given, this.#rootId)
+    const contextId = targetId === null ? null : this.#browser.targets.contextIdOf(targetId)
+    const given = this.#downloads.setBehavior(contextId ?? this.#browser.browserContextId, params)
+    this.#browser.connection.notify('Browser.setDownloadBehavior', given, this.#rootId)
     return { result: {} }
   }
 

@@ -8,15 +8,15 @@ export type DownloadBehavior = 'allow' | 'deny'
  * browser forgets it with the client that said it, and what our Playwright had said before.
  */
 export class DownloadBehaviors {
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #downloadsDir: string
   readonly #browserContextId: string
   /** By context: of each client that said something, in order. */
   readonly #said = new Map<string, Map<object, DownloadBehavior>>()
 
   /** `browserContextId`: the session's own context. */
-  constructor(wire: CdpConnection, downloadsDir: string, browserContextId: string) {
-    this.#wire = wire
+  constructor(connection: CdpConnection, downloadsDir: string, browserContextId: string) {
+    this.#connection = connection
     this.#downloadsDir = downloadsDir
     this.#browserContextId = browserContextId
   }
@@ -43,7 +43,7 @@ export class DownloadBehaviors {
     }
     for (const browserContextId of contexts) {
       const behavior = [...(this.#said.get(browserContextId)?.values() ?? [])].at(-1) ?? 'allow'
-      this.#wire.tell('Browser.setDownloadBehavior', this.params(browserContextId, behavior))
+      this.#connection.notify('Browser.setDownloadBehavior', this.params(browserContextId, behavior))
     }
   }
 }

@@ -7,7 +7,7 @@ import type { ConnectionOutcome, EgressPolicy, EgressProxies, WebSocketEnd } fro
 import { unowned, type FaultOwner } from '../../../fault-owner.ts'
 import type { LaunchMode } from '../launch/browser-process.ts'
 import { PlaywrightSession } from './browser-session.ts'
-import { BrowserWays } from '../launch/browser-ways.ts'
+import { BrowserProxies } from '../launch/browser-proxies.ts'
 import { BrowsersDirectory } from '../launch/browsers-directory.ts'
 import { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
@@ -51,7 +51,7 @@ export interface BrowserPoolOptions {
   /** Limits on the browsers' messages. */
   messageLimits?: MessageLimits
   /** Absent: without proxies, for sessions without network restrictions. */
-  ways?: BrowserWays
+  browserProxies?: BrowserProxies
   /** Called when the process of the first browser has started, and again for each other launch mode that is tried. */
   onLaunching?: () => void
   /** How long entries wait for their bodies, instead of the usual time; for tests. */
@@ -78,7 +78,7 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
     machineId,
     logger,
     messageLimits = MESSAGE_LIMITS,
-    ways = new BrowserWays(null, false),
+    browserProxies = new BrowserProxies(null, false),
   } = options
   const pipes = createBrowserPipes(messageLimits)
   await reapLeftovers(tempRoot, machineId, logger)
@@ -91,7 +91,7 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
     machineId,
     pipes,
     Math.max(space.sessionLimitBytes, LEAST_FILE_BYTES),
-    ways.usual,
+    browserProxies.defaultProxies,
     logger,
     options.onLaunching,
   ).catch(async (error: unknown) => {
@@ -99,7 +99,7 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
     await parent.close()
     throw error
   })
-  return new WarmBrowserPool(mode, browser, sandboxProblem, parent, space, pipes, ways, options)
+  return new WarmBrowserPool(mode, browser, sandboxProblem, parent, space, pipes, browserProxies, options)
 }
 
 class WarmBrowserPool implements SandboxedBrowserPool {
@@ -110,7 +110,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   readonly #space: TempSpace
   readonly #target: number
   readonly #pipes: BrowserPipes
-  readonly #ways: BrowserWays
+  readonly #browserProxies: BrowserProxies
   readonly #bodyWaitMs: number | undefined
   readonly #logger: Logger
   readonly #description: string
@@ -131,7 +131,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     parent: BrowsersDirectory,
     space: TempSpace,
     pipes: BrowserPipes,
-    ways: BrowserWays,
+    browserProxies: BrowserProxies,
     { warm: target, bodyWaitMs, logger }: Pick<BrowserPoolOptions, 'warm' | 'bodyWaitMs' | 'logger'>,
   ) {
     this.#mode = mode
@@ -140,7 +140,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     space.watch(first.process.folders.dir)
     this.#target = target
     this.#pipes = pipes
-    this.#ways = ways
+    this.#browserProxies = browserProxies
     this.#bodyWaitMs = bodyWaitMs
     this.#logger = logger
     this.sandboxed = mode.sandboxed
@@ -162,8 +162,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     try {
       for (;;) {
         signal.throwIfAborted()
-        const way = this.#ways.of(options.egress)
-        const warm = way === this.#ways.usual ? this.#warm.shift() : undefined
+        const way = this.#browserProxies.of(options.egress)
+        const warm = way === this.#browserProxies.defaultProxies ? this.#warm.shift() : undefined
         const open = warm ?? (await this.#launch(way, signal))
         try {
           // Runs concurrently: the proxy's thread applies the policy while the browser is checked.
@@ -227,12 +227,12 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     signal: AbortSignal,
   ): Promise<BrowserSession> {
     const { process, targets, browser, faults } = open
-    faults.tell((error) => recorder.failed(error))
+    faults.reportTo((error) => recorder.failed(error))
     const logger = this.#logger
     const isDefault = fitsWarm(options)
     const recordings = new CaptureSet(options.record, process, targets, recorder, logger)
     const recording = new RecorderSet(
-      process.wire,
+      process.connection,
       targets,
       recorder,
       isDefault,
@@ -248,7 +248,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       recordings.redact(redaction)
       recorder.expectSecret(options.httpCredentials.password)
     }
-    prepareWorkers(process.wire, targets, options)
+    prepareWorkers(process.connection, targets, options)
     try {
       const opened = async () => {
         if (isDefault) {
@@ -294,8 +294,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
 
   #keepWarm(open: OpenBrowser): void {
     this.#warm.push(open)
-    const { exited, wire } = open.process
-    void Promise.race([exited, wire.misbehaved]).then((how) => {
+    const { exited, connection } = open.process
+    void Promise.race([exited, connection.misbehaved]).then((how) => {
       const place = this.#warm.indexOf(open)
       if (place < 0) return
       this.#warm.splice(place, 1)
@@ -322,7 +322,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     while (this.#lacks() && !signal.aborted) {
       try {
         await this.#quiet(signal)
-        const open = await this.#launch(this.#ways.usual, signal)
+        const open = await this.#launch(this.#browserProxies.defaultProxies, signal)
         if (signal.aborted) await open.process.close(0)
         else if (this.#warm.length < this.#target) this.#keepWarm(open)
         else await open.process.close(1_000)
@@ -368,8 +368,8 @@ function assignEgress({ process, faults }: OpenBrowser, policy: EgressPolicy): A
   const connections = new ConnectionOutcomes(process.proxy?.port ?? null, policy)
   const assigned = process.proxy?.assign(
     policy,
-    heardBy((outcome: ConnectionOutcome) => connections.heard(outcome), faults),
-    heardBy((end: WebSocketEnd) => connections.webSockets.heard(end), faults),
+    receivedBy((outcome: ConnectionOutcome) => connections.received(outcome), faults),
+    receivedBy((end: WebSocketEnd) => connections.webSockets.received(end), faults),
   )
   // Callers that await it handle the rejection; if the browser proves unusable, there are none.
   assigned?.catch(() => undefined)
@@ -377,10 +377,10 @@ function assignEgress({ process, faults }: OpenBrowser, policy: EgressPolicy): A
 }
 
 /** Assigns a fault owner to the handling of a proxy's reports. */
-function heardBy<T>(hear: (told: T) => void, owner: FaultOwner): (told: T) => void {
+function receivedBy<T>(receive: (told: T) => void, owner: FaultOwner): (told: T) => void {
   return (told) => {
     try {
-      hear(told)
+      receive(told)
     } catch (error) {
       owner.fail(error)
     }
@@ -391,7 +391,7 @@ function heardBy<T>(hear: (told: T) => void, owner: FaultOwner): (told: T) => vo
 async function isUsable({ process, targets }: OpenBrowser): Promise<boolean> {
   const [sessionId] = targets.pageSessionIds()
   if (process.hasExited || sessionId === undefined) return false
-  const answer = process.wire.send('Runtime.getHeapUsage', {}, sessionId).then(
+  const answer = process.connection.send('Runtime.getHeapUsage', {}, sessionId).then(
     () => true,
     () => false,
   )

@@ -33,7 +33,7 @@ import { LiveView } from '../live-view/live-view.ts'
 import { cutText } from '../cdp/protocol/cut-text.ts'
 import { isPlaywrightError, netErrorIn, withoutCall } from '../library/playwright-errors.ts'
 import { Deadline } from '../../../async/deadline.ts'
-import { LastWords } from './last-words.ts'
+import { FinalMessages } from './final-messages.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { PageSizes } from './page-sizes.ts'
 import type { RecorderSet } from '../recorders/recorder-set.ts'
@@ -67,7 +67,7 @@ export class PlaywrightSession implements BrowserSession {
   readonly #liveView: LiveView
   readonly #sizes: PageSizes
   readonly #connectivity: Connectivity
-  readonly #lastWords: LastWords
+  readonly #finalMessages: FinalMessages
   readonly #uploads: ClientUploads
   readonly #handover: DownloadHandover
   readonly #emulation: Emulation
@@ -97,9 +97,17 @@ export class PlaywrightSession implements BrowserSession {
     this.#emulation = emulation
     const { uploads } = process.folders
     const { deviceScaleFactor } = emulation
-    this.#actions = new PageActions(context, targets, process.wire, uploads, this.#guard, deviceScaleFactor, logger)
+    this.#actions = new PageActions(
+      context,
+      targets,
+      process.connection,
+      uploads,
+      this.#guard,
+      deviceScaleFactor,
+      logger,
+    )
     this.#actions.expectSecret = (text) => recorder.expectSecret(text)
-    this.#liveView = new LiveView(process.wire, targets, this.#actions.typing, logger)
+    this.#liveView = new LiveView(process.connection, targets, this.#actions.typing, logger)
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
         if (this.#closing !== null) return
@@ -110,10 +118,10 @@ export class PlaywrightSession implements BrowserSession {
       })
     })
     ;({ promise: this.misbehaved, resolve: this.#misbehave } = Promise.withResolvers<string>())
-    void process.wire.misbehaved.then(this.#misbehave)
+    void process.connection.misbehaved.then(this.#misbehave)
     this.#sizes = new PageSizes(context, logger)
-    this.#connectivity = new Connectivity(context, process.wire, targets, offline)
-    this.#lastWords = new LastWords(process, targets, recording)
+    this.#connectivity = new Connectivity(context, process.connection, targets, offline)
+    this.#finalMessages = new FinalMessages(process, targets, recording)
     this.#uploads = new ClientUploads(process.folders.uploads)
     this.#handover = new DownloadHandover(logger)
     recording.onDownloadEnded((guid, path, isKept) => this.#handover.ended(guid, path, isKept))
@@ -226,7 +234,7 @@ export class PlaywrightSession implements BrowserSession {
     const left = () => until - performance.now()
     await this.#recording.finishDownloads(deadlineMs / 2)
     // However long this waits, some of the time is reserved for storing files.
-    const silence = () => this.#lastWords.silence(Math.min(deadlineMs * SILENCE_SHARE, left()))
+    const silence = () => this.#finalMessages.silence(Math.min(deadlineMs * SILENCE_SHARE, left()))
     const files = await this.#recordings.finish(left() * FINISHING_SHARE, silence)
     await Deadline.isMet(Promise.all(files.map((file) => this.#recorder.keepFile(file))), left())
     if (this.#recording.isStopped) return
@@ -235,13 +243,13 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   async attachClient(client: CdpClient, host: CdpClientHost): Promise<CdpAttachment> {
-    const { wire, folders } = this.#process
+    const { connection, folders } = this.#process
     const { browserContextId } = this.#targets
     if (browserContextId === null) throw new Error('the session has no context yet')
-    this.#downloadBehaviors ??= new DownloadBehaviors(wire, folders.downloads, browserContextId)
+    this.#downloadBehaviors ??= new DownloadBehaviors(connection, folders.downloads, browserContextId)
     const dialogs = this.#actions.leaveDialogsToClient()
-    const ground = {
-      wire,
+    const browser = {
+      connection,
       targets: this.#targets,
       guard: this.#guard,
       loads: this.#recording.clientLoads,
@@ -256,7 +264,7 @@ export class PlaywrightSession implements BrowserSession {
       logger: this.#logger,
     }
     try {
-      const relay = await ClientRelay.attach(ground, client, host)
+      const relay = await ClientRelay.attach(browser, client, host)
       return {
         receive: (message) => relay.receive(message),
         detach: () => relay.detach().finally(dialogs.leave),
@@ -279,12 +287,12 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   version(): Promise<BrowserVersion> {
-    return this.#process.wire.send('Browser.getVersion', {}, this.#targets.ownSessionId)
+    return this.#process.connection.send('Browser.getVersion', {}, this.#targets.ownSessionId)
   }
 
   async ping(timeoutMs: number): Promise<number | null> {
     const start = performance.now()
-    const answer = this.#process.wire.send('Browser.getVersion', {}, this.#targets.ownSessionId).then(
+    const answer = this.#process.connection.send('Browser.getVersion', {}, this.#targets.ownSessionId).then(
       () => true,
       () => null,
     )
@@ -294,13 +302,13 @@ export class PlaywrightSession implements BrowserSession {
   async flush(deadlineMs: number, cutBy: CutFailure = 'session ended'): Promise<void> {
     using deadline = new Deadline(deadlineMs)
     this.#cutBy = cutBy
-    await this.#lastWords.hear(deadlineMs)
+    await this.#finalMessages.collect(deadlineMs)
     this.#recording.flush(cutBy)
     await this.#recording.finishBodies(deadline.remainingMs)
   }
 
-  unheardSince(): number | null {
-    return this.#lastWords.unheardSince()
+  missingSince(): number | null {
+    return this.#finalMessages.missingSince()
   }
 
   close(deadlineMs: number): Promise<void> {

@@ -10,13 +10,13 @@ const TAKE_MS = 2_000
 /** Whether pages and workers of a session have a network. */
 export class Connectivity {
   readonly #context: BrowserContext
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #targets: TargetRegistry
   #offline: boolean
 
-  constructor(context: BrowserContext, wire: CdpConnection, targets: TargetRegistry, offline: boolean) {
+  constructor(context: BrowserContext, connection: CdpConnection, targets: TargetRegistry, offline: boolean) {
     this.#context = context
-    this.#wire = wire
+    this.#connection = connection
     this.#targets = targets
     this.#offline = offline
     targets.sharedWorkersAreOffline = offline
@@ -25,11 +25,11 @@ export class Connectivity {
   /** See PageSizes.set. */
   async set(offline: boolean, ask: (timeoutMs: number) => Promise<number | null>): Promise<void> {
     const previous = this.#offline
-    const taken = this.#tell(offline)
+    const taken = this.#send(offline)
     const answered = ask(TAKE_MS)
     if (await Deadline.isMet(taken, TAKE_MS)) return
     if ((await answered) !== null) return
-    if (this.#offline === offline) void this.#tell(previous)
+    if (this.#offline === offline) void this.#send(previous)
     throw new Error(`the browser did not respond within ${TAKE_MS / 1000} s`)
   }
 
@@ -37,12 +37,14 @@ export class Connectivity {
    * Playwright updates one page after the other, and waits for each; existing pages are updated at once here. Never
    * rejects.
    */
-  async #tell(offline: boolean): Promise<void> {
+  async #send(offline: boolean): Promise<void> {
     this.#offline = offline
     this.#targets.sharedWorkersAreOffline = offline
     const told = this.#targets
       .connectedSessionIds()
-      .map((sessionId) => this.#wire.send('Network.emulateNetworkConditions', networkConditions(offline), sessionId))
+      .map((sessionId) =>
+        this.#connection.send('Network.emulateNetworkConditions', networkConditions(offline), sessionId),
+      )
     // A target that is gone meanwhile needs no network.
     await Promise.allSettled([this.#context.setOffline(offline), ...told])
   }

@@ -63,7 +63,7 @@ export async function goTo(site: ActionSite, url: string, waitUntil: LoadState):
  * say what canceled a navigation: what became of it is asked here.
  */
 async function untilArrived(site: ActionSite, own: OwnNavigation, deadline: Deadline, error: unknown): Promise<void> {
-  await untilHeard(site)
+  await untilReceived(site)
   const isCanceled = netErrorIn(error) === CANCELED
   for (;;) {
     const { timesAsked } = own
@@ -72,10 +72,10 @@ async function untilArrived(site: ActionSite, own: OwnNavigation, deadline: Dead
     const fate = isOver ? { kind: 'FAILED' as const, netError: CANCELED } : await deadline.result(own.settled)
     site.signal.throwIfAborted()
     if (fate === null) throw new Error(`Timeout ${site.timeout}ms exceeded`, { cause: error })
-    if (fate.kind === 'ARRIVED') return await untilHeard(site)
+    if (fate.kind === 'ARRIVED') return await untilReceived(site)
     if (fate.kind === 'REPLACED') break
     if (fate.netError === CANCELED) {
-      await untilHeard(site)
+      await untilReceived(site)
       await whileOpen(site, deadline, own.decided)
       if (own.timesAsked === timesAsked && own.rivalEnded !== null) {
         await whileOpen(site, deadline, own.rivalEnded)
@@ -132,7 +132,7 @@ async function loading<Answer extends Response | number | null>(
     return response
   } catch (error) {
     if (isPlaywrightError(error, 'download')) {
-      await untilHeard(site)
+      await untilReceived(site)
       if (answered.isError) {
         site.details.note({ status: answered.last })
         const message = `The server responded with ${answered.last} to what would be a download: nothing was downloaded.`
@@ -155,7 +155,7 @@ async function loading<Answer extends Response | number | null>(
       throw new ActionFailure('NAVIGATION_FAILED', `${wanted} could not be loaded: ${net}.`)
     }
     if (isPlaywrightError(error, 'interrupted')) {
-      await untilHeard(site)
+      await untilReceived(site)
       const finalUrl = page.url()
       site.details.note({ finalUrl })
       const message = `Another navigation of the page replaced this one: the page is at ${addressOf(page)}. Run the step again.`
@@ -172,7 +172,7 @@ async function loading<Answer extends Response | number | null>(
 }
 
 /** Playwright hears what the browser has told so far before the answer to what it asks now. */
-async function untilHeard({ context, signal }: ActionSite): Promise<void> {
+async function untilReceived({ context, signal }: ActionSite): Promise<void> {
   await Deadline.race(context.cookies(NOWHERE), signal)
 }
 

@@ -46,10 +46,10 @@ async function resultOf(
     const result = await written(site, input, nodeId, { userGesture: true, objectGroup })
     // A page whose popup is held stands still only after the script that opened it, and what it answers in between is chance
     // (measured). That the popup is held was told before the answer.
-    await site.whenPopupsFree()
+    await site.whenPopupsResumed()
     return { result }
   } finally {
-    site.ask('Runtime.releaseObjectGroup', { objectGroup }).catch(() => undefined)
+    site.sendCommand('Runtime.releaseObjectGroup', { objectGroup }).catch(() => undefined)
   }
 }
 
@@ -58,18 +58,18 @@ async function resultOf(
  * code in the page would fail on methods that the page has replaced, and JSON.stringify may be one of them.
  */
 async function written(
-  { ask }: ActionSite,
+  { sendCommand }: ActionSite,
   { expression, arg }: ActionValues<'evaluate'>,
   nodeId: string | null,
   running: { userGesture: true; objectGroup: string },
 ): Promise<Json> {
-  const script = done(await ask('Runtime.evaluate', { ...running, expression: asBlock(expression) }))
+  const script = done(await sendCommand('Runtime.evaluate', { ...running, expression: asBlock(expression) }))
   const { objectId } = script
   if (objectId === undefined) return bounded(primitiveIn(script))
   const node = nodeId === null ? NOTHING : { objectId: nodeId }
   const given = [{ value: nodeId !== null }, node, { value: arg }]
   const limits = [{ value: ACTION_LIMITS.result }, { value: ACTION_LIMITS.resultDepth }]
-  const called = await ask('Runtime.callFunctionOn', {
+  const called = await sendCommand('Runtime.callFunctionOn', {
     ...running,
     objectId,
     functionDeclaration: WRITE_RESULT,
@@ -127,8 +127,8 @@ function thrownIn({ text, exception }: Protocol.Runtime.ExceptionDetails): strin
 }
 
 /** A script that runs on would hold up the page for ever: it is ended. One that a dialog holds up waits for its answer. */
-async function whyLate({ page, pages, dialogs, holds }: ActionSite, timeoutMs: number): Promise<string> {
-  if (dialogs.openOn(page) || (await answers(page, PROOF_MS, holds))) {
+async function whyLate({ page, pages, dialogs, pausedTargets }: ActionSite, timeoutMs: number): Promise<string> {
+  if (dialogs.openOn(page) || (await answers(page, PROOF_MS, pausedTargets))) {
     return `The script was not done within ${timeoutMs} ms: what it waits for did not come.`
   }
   await pages.endScript(page)

@@ -3,7 +3,7 @@ import { ACTION_LIMITS, type GivenFile, type MadeFile } from '../../../../ports/
 import type { Json } from '../../../../ports/json.ts'
 import type { CdpMethod, CdpParams, CdpResult } from '../../cdp/protocol/cdp-commands.ts'
 import { cutText } from '../../cdp/protocol/cut-text.ts'
-import type { Holds } from '../../cdp/targets/page-answers.ts'
+import type { PausedTargets } from '../../cdp/targets/page-answers.ts'
 import type { Dialogs } from './dialogs.ts'
 import type { SecretTyping } from './secret-typing.ts'
 import type { PageDirectory } from '../../cdp/targets/page-directory.ts'
@@ -19,11 +19,11 @@ export interface ActionSite {
   readonly deviceScaleFactor: number
   readonly pages: PageDirectory
   /** Asks the page on the session of the protocol that is there already. */
-  readonly ask: <M extends CdpMethod>(method: M, params: CdpParams<M>) => Promise<CdpResult<M>>
+  readonly sendCommand: <M extends CdpMethod>(method: M, params: CdpParams<M>) => Promise<CdpResult<M>>
   /** Null: no popup of the page is held. Else resolves when none is. */
-  readonly whenPopupsFree: () => Promise<void> | null
+  readonly whenPopupsResumed: () => Promise<void> | null
   readonly dialogs: Dialogs
-  readonly holds: Holds
+  readonly pausedTargets: PausedTargets
   /** What the log will show of the step, also when it fails. */
   readonly details: ActionDetails
   readonly files: readonly GivenFile[]

@@ -28,10 +28,10 @@ export class ClientInputs {
   readonly #inputs = new Map<InputClient, Map<string, number>>()
   readonly #openings: Opening[] = []
 
-  constructor(wire: Pick<CdpConnection, 'on'>, targets: Pick<TargetRegistry, 'speaker'>) {
+  constructor(connection: Pick<CdpConnection, 'on'>, targets: Pick<TargetRegistry, 'source'>) {
     // Heard before Playwright hears it, and with the page also where that is a popup which Playwright is not ready for.
-    wire.on('Page.javascriptDialogOpening', ({ type, message }, sessionId) => {
-      const page = targets.speaker(sessionId)?.page
+    connection.on('Page.javascriptDialogOpening', ({ type, message }, sessionId) => {
+      const page = targets.source(sessionId)?.page
       if (!page) return
       const author = this.#authorOn([page.pageId, page.openerPageId])
       this.#openings.push({ type, message: message.slice(0, MOST_MESSAGE), author })

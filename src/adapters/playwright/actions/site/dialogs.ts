@@ -1,8 +1,8 @@
 import type { BrowserContext, Dialog, Page } from 'playwright'
 import type { Logger } from '../../../../logger.ts'
-import { guestContext } from '../../library/tenant-context.ts'
+import { tenantContext } from '../../library/tenant-context.ts'
 import { ActionFailure } from './action-failure.ts'
-import { answers, type Holds } from '../../cdp/targets/page-answers.ts'
+import { answers, type PausedTargets } from '../../cdp/targets/page-answers.ts'
 import type { ClientInputs, InputClient } from './client-inputs.ts'
 
 interface Answer {
@@ -42,7 +42,7 @@ const timeFor = (addressee: Addressee): number => {
  */
 export class Dialogs {
   readonly #inputs: ClientInputs
-  readonly #holds: Holds
+  readonly #pausedTargets: PausedTargets
   readonly #logger: Logger
   /** By page; those of popups that Playwright has not made a page of yet, by themselves. */
   readonly #open = new Map<Page | Dialog, OpenDialog>()
@@ -50,11 +50,11 @@ export class Dialogs {
   readonly #watchers = new Map<Page, (dialog: Dialog) => void>()
   readonly #stays = new Map<Page, (settled: Promise<void>) => void>()
 
-  constructor(context: BrowserContext, inputs: ClientInputs, holds: Holds, logger: Logger) {
+  constructor(context: BrowserContext, inputs: ClientInputs, pausedTargets: PausedTargets, logger: Logger) {
     this.#inputs = inputs
-    this.#holds = holds
+    this.#pausedTargets = pausedTargets
     this.#logger = logger
-    for (const one of new Set([context, guestContext(context)])) {
+    for (const one of new Set([context, tenantContext(context)])) {
       one.on('dialog', (dialog) => this.#opened(dialog))
       // By whoever answered it.
       one.on('dialogclosed', (dialog) => this.#closed(dialog))
@@ -78,7 +78,7 @@ export class Dialogs {
     const { opened, stop } = this.watch(page)
     try {
       await give(open.dialog, answer)
-      const next = await Promise.race([opened, answers(page, NEXT_MS, this.#holds).then(() => null)])
+      const next = await Promise.race([opened, answers(page, NEXT_MS, this.#pausedTargets).then(() => null)])
       return { dialog: open.dialog, next }
     } finally {
       stop()
@@ -165,7 +165,7 @@ export class Dialogs {
       const answer = armed ?? { accept: isLeaving, promptText: null }
       const given = this.#give(dialog, answer)
       if (page !== null && isLeaving && !answer.accept) {
-        this.#stays.get(page)?.(given.then(() => answers(page, NEXT_MS, this.#holds)).then(() => undefined))
+        this.#stays.get(page)?.(given.then(() => answers(page, NEXT_MS, this.#pausedTargets)).then(() => undefined))
       }
       return
     }

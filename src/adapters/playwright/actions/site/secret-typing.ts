@@ -46,17 +46,17 @@ const LOOK_AT_FOCUS = `(({ selector, symbol }) => {
  * before each key, and what its field holds by then is part of the secret: people correct what they type, and paste.
  */
 export class SecretTyping {
-  readonly #wire: Pick<CdpConnection, 'send'>
+  readonly #connection: Pick<CdpConnection, 'send'>
   readonly #targets: Pick<TargetRegistry, 'sessionIdOf'>
   readonly #expectSecret: (text: string) => () => void
   readonly #runs = new Map<string | null, Run>()
 
   constructor(
-    wire: Pick<CdpConnection, 'send'>,
+    connection: Pick<CdpConnection, 'send'>,
     targets: Pick<TargetRegistry, 'sessionIdOf'>,
     expectSecret: (text: string) => () => void,
   ) {
-    this.#wire = wire
+    this.#connection = connection
     this.#targets = targets
     this.#expectSecret = expectSecret
   }
@@ -109,7 +109,7 @@ export class SecretTyping {
     if (sessionId === null) return null
     const question = { expression: LOOK_AT_FOCUS, returnByValue: true, silent: true }
     try {
-      const { result } = await this.#wire.send('Runtime.evaluate', question, sessionId)
+      const { result } = await this.#connection.send('Runtime.evaluate', question, sessionId)
       return focusedIn(result.value)
     } catch {
       return null

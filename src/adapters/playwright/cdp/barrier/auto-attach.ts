@@ -9,7 +9,7 @@ const DEFAULT_FILTER: readonly FilterEntry[] = [{ type: 'browser', exclude: true
 /** The part of a session's `Target.setAutoAttach` that pauses new targets. */
 export interface AutoAttach {
   /** Whether a new target of the type waits for this session's `Runtime.runIfWaitingForDebugger`. */
-  holds(type: string): boolean
+  pauses(type: string): boolean
 }
 
 /** Null: the command does not pause new targets. */
@@ -19,7 +19,7 @@ export function readAutoAttach(params: object): AutoAttach | null {
   const entries = Array.isArray(filter) ? (filter as (FilterEntry | null)[]) : DEFAULT_FILTER
   return {
     // The first matching entry decides; without a match the target is not attached to.
-    holds: (type) => {
+    pauses: (type) => {
       const first = entries.find((entry) => entry && (entry.type === undefined || entry.type === type))
       return first ? first.exclude !== true : false
     },

@@ -1,12 +1,12 @@
 import type { TargetInfo } from '../protocol/cdp-events.ts'
-import type { Party } from './party.ts'
+import type { CdpSessionOwner } from './cdp-session-owner.ts'
 
 /**
  * Longest time that a target may be held in all: others wait for it, its opener too. Libraries take a few milliseconds.
  */
 export const HOLDING_MS = 5_000
 /**
- * How much later than the first party another one may learn of the target; measured: 62 ms. After that it is no holder.
+ * How much later than the first owner another one may learn of the target; measured: 62 ms. After that it is no holder.
  */
 const ARRIVING_MS = 1_000
 /** A popup without an opener sends no responses before it runs: a client that awaits them first would wait forever. */
@@ -16,13 +16,13 @@ const SILENCE_MS = 250
  * How long a released worker may take to process what prepared it. It answers when its thread has started, and so not
  * before its script has arrived; until then, no session could make it run.
  */
-const HEARING_MS = 30_000
+const PROCESSING_MS = 30_000
 
 /** A session with the target, or with its parent. */
 export interface HoldingSession {
   /** Null: the connection itself, which has no session id. */
   readonly id: string | null
-  readonly party: Party
+  readonly owner: CdpSessionOwner
   readonly parent: HoldingSession | null
   /**
    * It did not learn in time of a target that it had asked to hold. It counts as a holder again after the next report
@@ -31,12 +31,12 @@ export interface HoldingSession {
   misses: boolean
 }
 
-interface HeldTargetGround {
-  server: Party
+interface PausedTargetHost {
+  server: CdpSessionOwner
   /** Resolves once the target has processed the commands of the session, or the session is gone. Never rejects. */
-  heard(sessionId: string): Promise<void>
+  processed(sessionId: string): Promise<void>
   /** Sends `Runtime.runIfWaitingForDebugger` for the session. */
-  letRun(sessionId: string): void
+  resumeTarget(sessionId: string): void
   /** It was held for too long. */
   late(): void
   /** It is no longer held; `isReleased`: it was released, rather than left without holders. */
@@ -45,7 +45,7 @@ interface HeldTargetGround {
 
 /** Deferred steps of a release, run once all holders have released the target. */
 export interface Release {
-  /** Responds to the releasing party before the browser can. */
+  /** Responds to the releasing owner before the browser can. */
   answer(): void
   /** Sends the command to the browser. */
   send(): void
@@ -71,58 +71,58 @@ export class PausedTarget {
   readonly openerId: string | null
   /** On the clock of performance.now. */
   readonly since = performance.now()
-  readonly #ground: HeldTargetGround
+  readonly #host: PausedTargetHost
   readonly #isSilent: boolean
-  readonly #holders = new Map<Party, Holder>()
+  readonly #holders = new Map<CdpSessionOwner, Holder>()
   /** Releases received so far. */
   #kept: { session: HoldingSession; release: Release }[] = []
   readonly #timers: NodeJS.Timeout[]
   /** Sessions whose commands the worker has, or has not, processed since all holders released it. */
-  readonly #heard = new Map<HoldingSession, boolean>()
+  readonly #processed = new Map<HoldingSession, boolean>()
   #isOver = false
 
   /** `milliseconds`: the longest time to hold it. */
-  constructor({ type, canAccessOpener, openerId }: TargetInfo, milliseconds: number, ground: HeldTargetGround) {
+  constructor({ type, canAccessOpener, openerId }: TargetInfo, milliseconds: number, host: PausedTargetHost) {
     this.isPage = type === 'page'
     this.openerId = canAccessOpener === true && openerId !== undefined ? openerId : null
-    this.#ground = ground
+    this.#host = host
     this.#isSilent = this.isPage && canAccessOpener !== true
     const late = () => {
       // Nobody holds it: the worker itself is what takes so long.
-      if (this.#heard.size > 0) return
-      ground.late()
+      if (this.#processed.size > 0) return
+      host.late()
       this.giveUp()
     }
     this.#timers = [setTimeout(late, milliseconds), setTimeout(() => this.#dismissAbsent(), ARRIVING_MS)]
   }
 
-  /** A paused session was reported to its party. */
+  /** A paused session was reported to its owner. */
   arrived(session: HoldingSession): void {
-    const holder = this.#holderOf(session.party)
+    const holder = this.#holderOf(session.owner)
     holder.sessions.set(session, { unanswered: 0, silence: undefined })
     holder.expectedBy = null
     if (session.parent) session.parent.misses = false
   }
 
-  /** An expected party learns of the target on its session with the page's tab. */
+  /** An expected owner learns of the target on its session with the page's tab. */
   arrivedByTab(session: HoldingSession): void {
-    const holder = this.#holders.get(session.party)
+    const holder = this.#holders.get(session.owner)
     if (!holder?.expectedBy) return
     holder.expectedBy.misses = false
     this.arrived(session)
   }
 
-  /** On this session with the parent, a party has asked to pause such targets. */
+  /** On this session with the parent, an owner has asked to pause such targets. */
   expect(by: HoldingSession): void {
     if (by.misses) return
-    const holder = this.#holderOf(by.party)
+    const holder = this.#holderOf(by.owner)
     if (holder.sessions.size === 0) holder.expectedBy = by
   }
 
-  /** The party releases the target, which runs once all holders have. */
+  /** The owner releases the target, which runs once all holders have. */
   release(session: HoldingSession, release: Release): void {
     this.#kept.push({ session, release })
-    const holder = this.#holders.get(session.party)
+    const holder = this.#holders.get(session.owner)
     if (holder) holder.hasReleased = true
     this.#settle()
   }
@@ -142,16 +142,16 @@ export class PausedTarget {
     this.#awaitSilence(session, asking)
   }
 
-  /** A session has ended: one with the target, or one that made a party an expected holder. */
+  /** A session has ended: one with the target, or one that made an owner an expected holder. */
   ended(session: HoldingSession): void {
     this.#kept = this.#kept.filter((kept) => kept.session !== session)
-    if (this.#heard.has(session)) this.#heard.set(session, true)
-    const holder = this.#holders.get(session.party)
+    if (this.#processed.has(session)) this.#processed.set(session, true)
+    const holder = this.#holders.get(session.owner)
     if (!holder) return
     clearTimeout(holder.sessions.get(session)?.silence)
     holder.sessions.delete(session)
     if (holder.expectedBy === session) holder.expectedBy = null
-    if (holder.sessions.size === 0 && holder.expectedBy === null) this.#holders.delete(session.party)
+    if (holder.sessions.size === 0 && holder.expectedBy === null) this.#holders.delete(session.owner)
     this.#settle()
   }
 
@@ -162,17 +162,17 @@ export class PausedTarget {
     this.#end(true, ids)
   }
 
-  #holderOf(party: Party): Holder {
-    const known = this.#holders.get(party)
+  #holderOf(owner: CdpSessionOwner): Holder {
+    const known = this.#holders.get(owner)
     if (known) return known
     const holder: Holder = { hasReleased: false, sessions: new Map(), expectedBy: null }
-    this.#holders.set(party, holder)
+    this.#holders.set(owner, holder)
     return holder
   }
 
   #askingOf(session: HoldingSession): Asking | null {
-    const holder = this.#holders.get(session.party)
-    if (!this.#isSilent || !holder || holder.hasReleased || session.party === this.#ground.server) return null
+    const holder = this.#holders.get(session.owner)
+    if (!this.#isSilent || !holder || holder.hasReleased || session.owner === this.#host.server) return null
     return holder.sessions.get(session) ?? null
   }
 
@@ -180,15 +180,15 @@ export class PausedTarget {
     clearTimeout(asking.silence)
     if (asking.unanswered === 0) return
     const silent = () =>
-      this.release(session, { answer: () => undefined, send: () => this.#ground.letRun(session.id!) })
+      this.release(session, { answer: () => undefined, send: () => this.#host.resumeTarget(session.id!) })
     asking.silence = setTimeout(silent, SILENCE_MS)
   }
 
   #dismissAbsent(): void {
-    for (const [party, { sessions, expectedBy }] of this.#holders) {
+    for (const [owner, { sessions, expectedBy }] of this.#holders) {
       if (sessions.size > 0) continue
       if (expectedBy) expectedBy.misses = true
-      this.#holders.delete(party)
+      this.#holders.delete(owner)
     }
     this.#settle()
   }
@@ -196,18 +196,18 @@ export class PausedTarget {
   #settle(): void {
     if (this.#isOver || !this.#isReleased) return
     // A worker receives each session's commands separately: one session's release might overtake another's preparation.
-    if (!this.isPage && this.#kept.length > 0) this.#hear()
-    if ([...this.#heard.values()].every(Boolean)) this.#end(this.#kept.length > 0)
+    if (!this.isPage && this.#kept.length > 0) this.#awaitProcessed()
+    if ([...this.#processed.values()].every(Boolean)) this.#end(this.#kept.length > 0)
   }
 
-  #hear(): void {
-    if (this.#heard.size === 0) this.#timers.push(setTimeout(() => this.giveUp(), HEARING_MS))
+  #awaitProcessed(): void {
+    if (this.#processed.size === 0) this.#timers.push(setTimeout(() => this.giveUp(), PROCESSING_MS))
     for (const { sessions } of this.#holders.values()) {
       for (const session of sessions.keys()) {
-        if (this.#heard.has(session)) continue
-        this.#heard.set(session, false)
-        void this.#ground.heard(session.id!).then(() => {
-          this.#heard.set(session, true)
+        if (this.#processed.has(session)) continue
+        this.#processed.set(session, false)
+        void this.#host.processed(session.id!).then(() => {
+          this.#processed.set(session, true)
           this.#settle()
         })
       }
@@ -225,12 +225,12 @@ export class PausedTarget {
     for (const timer of this.#timers) clearTimeout(timer)
     for (const { sessions } of this.#holders.values())
       for (const { silence } of sessions.values()) clearTimeout(silence)
-    this.#ground.ended(isReleased)
+    this.#host.ended(isReleased)
     // The first release that the browser processes resumes the target, and its script may open a dialog. The browser
     // would respond to the other releases only after that, and Playwright would learn of a dialog in a page that it
     // does not consider open yet.
     for (const { release } of this.#kept) release.answer()
-    for (const id of forced) this.#ground.letRun(id)
+    for (const id of forced) this.#host.resumeTarget(id)
     for (const { release } of this.#kept) release.send()
   }
 }

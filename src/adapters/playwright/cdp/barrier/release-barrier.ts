@@ -2,8 +2,8 @@ import type { Logger } from '../../../../logger.ts'
 import type { CdpEvents, TargetInfo } from '../protocol/cdp-events.ts'
 import { readAutoAttach } from './auto-attach.ts'
 import { PausedTarget, HOLDING_MS, type Release } from './paused-target.ts'
-import type { Party } from './party.ts'
-import type { KnownTarget, PartySession } from './party-session.ts'
+import type { CdpSessionOwner } from './cdp-session-owner.ts'
+import type { KnownTarget, AttachedSession } from './attached-session.ts'
 
 interface Command {
   method?: string
@@ -14,11 +14,11 @@ interface Command {
 /** The browser itself responds to the others, whatever the page does. */
 const ofPage = (method: string | undefined) => method !== undefined && !/^(Browser|Target)\./.test(method)
 
-interface BarrierGround {
+interface BarrierHost {
   /** Sends `Runtime.runIfWaitingForDebugger` for the session. */
-  letRun(sessionId: string): void
+  resumeTarget(sessionId: string): void
   /** Resolves once the target has processed the commands of the session, or the session is gone. Never rejects. */
-  heard(sessionId: string): Promise<void>
+  processed(sessionId: string): Promise<void>
   logger: Logger
 }
 
@@ -30,23 +30,23 @@ const OWN_ROOT = ''
  * the first has released them (measured): waiting for all sessions would never end.
  */
 const TYPES: ReadonlySet<string> = new Set(['page', 'worker', 'shared_worker', 'service_worker'])
-/** The command by which a party releases a target. */
+/** The command by which an owner releases a target. */
 export const RUN = 'Runtime.runIfWaitingForDebugger'
 
 /**
  * Resumes a target once all its holders have released it. Chromium starts a paused target (`waitForDebuggerOnStart`) at
- * the first `Runtime.runIfWaitingForDebugger` of any session, so with two parties attached, the popup of one would run
+ * the first `Runtime.runIfWaitingForDebugger` of any session, so with two owners attached, the popup of one would run
  * without the settings that the other was about to apply. The barrier keeps each such command until every holder has
  * sent its own.
  *
- * Holders are computed from the `Target.setAutoAttach` of each party's sessions with the parent, since a party may
+ * Holders are computed from the `Target.setAutoAttach` of each owner's sessions with the parent, since an owner may
  * learn of a target tens of milliseconds after another has released it.
  */
 export class ReleaseBarrier {
   /** The server itself: Playwright and our own listeners. */
-  readonly server: Party = {}
-  readonly #ground: BarrierGround
-  readonly #sessions = new Map<string, PartySession>()
+  readonly server: CdpSessionOwner = {}
+  readonly #host: BarrierHost
+  readonly #sessions = new Map<string, AttachedSession>()
   readonly #targets = new Map<string, KnownTarget>()
   readonly #browser: KnownTarget = {
     id: BROWSER,
@@ -57,35 +57,35 @@ export class ReleaseBarrier {
     isReleased: true,
   }
   readonly #held = new Set<PausedTarget>()
-  readonly #clients = new Set<Party>()
+  readonly #clients = new Set<CdpSessionOwner>()
   #isOpen = false
   #freed: PromiseWithResolvers<void> | null = null
 
-  constructor(ground: BarrierGround) {
-    this.#ground = ground
+  constructor(host: BarrierHost) {
+    this.#host = host
     this.#add(OWN_ROOT, null, this.server, this.#browser, null)
   }
 
-  /** A party attached to the browser with a session of its own. */
-  enter(party: Party, rootId: string): void {
+  /** An owner attached to the browser with a session of its own. */
+  enter(owner: CdpSessionOwner, rootId: string): void {
     // The same session was reported to the server, too.
     this.detached(rootId)
-    this.#add(rootId, rootId, party, this.#browser, null)
-    this.#clients.add(party)
+    this.#add(rootId, rootId, owner, this.#browser, null)
+    this.#clients.add(owner)
   }
 
-  /** The party is gone or about to be: it no longer holds anything, and will release nothing more. */
-  leave(party: Party, rootId: string): void {
-    this.#clients.delete(party)
+  /** The owner is gone or about to be: it no longer holds anything, and will release nothing more. */
+  leave(owner: CdpSessionOwner, rootId: string): void {
+    this.#clients.delete(owner)
     this.detached(rootId)
   }
 
-  /** The browser reports a new session to a party, on its session with the parent. */
+  /** The browser reports a new session to an owner, on its session with the parent. */
   attached(event: CdpEvents['Target.attachedToTarget'], parentId: string | undefined): void {
     const parent = this.#sessions.get(parentId ?? OWN_ROOT)
     if (!parent || this.#sessions.has(event.sessionId)) return
     const { targetInfo: info, sessionId, waitingForDebugger } = event
-    const session = this.#add(sessionId, sessionId, parent.party, this.#targetOf(info), parent)
+    const session = this.#add(sessionId, sessionId, parent.owner, this.#targetOf(info), parent)
     if (waitingForDebugger) session.target.waitsSince ??= performance.now()
     if (waitingForDebugger) this.#hold(session, parent, info)
     // Puppeteer gets a page below its tab, reported as not paused although it is.
@@ -106,7 +106,7 @@ export class ReleaseBarrier {
   }
 
   /**
-   * Passes a command of a party on: `send` is called at once, or when the target may run; never if the session ends
+   * Passes a command of an owner on: `send` is called at once, or when the target may run; never if the session ends
    * before. If the command was kept, `answer` is called first, and the browser's response is discarded.
    */
   pass({ method, params = {}, sessionId }: Command, send: () => void, answer?: () => void): void {
@@ -119,8 +119,8 @@ export class ReleaseBarrier {
     send()
   }
 
-  #releaseOf({ id }: PartySession, send: () => void, answer: (() => void) | undefined): Release {
-    return answer ? { answer, send: () => this.#ground.letRun(id!) } : { answer: () => undefined, send }
+  #releaseOf({ id }: AttachedSession, send: () => void, answer: (() => void) | undefined): Release {
+    return answer ? { answer, send: () => this.#host.resumeTarget(id!) } : { answer: () => undefined, send }
   }
 
   /** The browser responded to a command on the session of a client. */
@@ -129,7 +129,7 @@ export class ReleaseBarrier {
     session?.target.held?.answered(session)
   }
 
-  /** Milliseconds for which a party may still hold the target of the session; all parties share one limit. */
+  /** Milliseconds for which an owner may still hold the target of the session; all owners share one limit. */
   timeLeft(sessionId: string): number {
     const session = this.#sessions.get(sessionId)
     return session ? this.#timeLeftOf(session.target) : HOLDING_MS
@@ -142,24 +142,24 @@ export class ReleaseBarrier {
   /**
    * Null: no page is held. Otherwise resolves when none is; until then, neither those pages nor their openers respond.
    */
-  whenFree(): Promise<void> | null {
-    if (!this.#holdsPage) return null
+  whenResumed(): Promise<void> | null {
+    if (!this.#hasPausedPage) return null
     this.#freed ??= Promise.withResolvers()
     return this.#freed.promise
   }
 
   /** The same, if a popup of this page is held: the page is suspended, or is about to be. */
-  whenPopupsFree(targetId: string): Promise<void> | null {
-    return [...this.#held].some(({ openerId }) => openerId === targetId) ? this.whenFree() : null
+  whenPopupsResumed(targetId: string): Promise<void> | null {
+    return [...this.#held].some(({ openerId }) => openerId === targetId) ? this.whenResumed() : null
   }
 
   /** Milliseconds for which a page has been held; 0: none is. */
-  get heldMs(): number {
+  get pausedMs(): number {
     const since = [...this.#held].filter(({ isPage }) => isPage).map((held) => held.since)
     return since.length === 0 ? 0 : performance.now() - Math.min(...since)
   }
 
-  get #holdsPage(): boolean {
+  get #hasPausedPage(): boolean {
     return [...this.#held].some(({ isPage }) => isPage)
   }
 
@@ -169,8 +169,14 @@ export class ReleaseBarrier {
     for (const held of this.#held) held.giveUp()
   }
 
-  #add(key: string, id: string | null, party: Party, target: KnownTarget, parent: PartySession | null): PartySession {
-    const session: PartySession = { id, party, target, parent, children: new Set(), autoAttach: null, misses: false }
+  #add(
+    key: string,
+    id: string | null,
+    owner: CdpSessionOwner,
+    target: KnownTarget,
+    parent: AttachedSession | null,
+  ): AttachedSession {
+    const session: AttachedSession = { id, owner, target, parent, children: new Set(), autoAttach: null, misses: false }
     this.#sessions.set(key, session)
     target.sessions.add(session)
     parent?.children.add(session)
@@ -193,9 +199,9 @@ export class ReleaseBarrier {
     return target
   }
 
-  #hold(session: PartySession, parent: PartySession, info: TargetInfo): void {
+  #hold(session: AttachedSession, parent: AttachedSession, info: TargetInfo): void {
     const { target } = session
-    // Without clients, the server has no other party to wait for.
+    // Without clients, the server has no other owner to wait for.
     if (this.#isOpen || target.isReleased || this.#clients.size === 0 || !TYPES.has(info.type)) return
     const held = (target.held ??= this.#holdNew(target, info))
     held.arrived(session)
@@ -203,8 +209,8 @@ export class ReleaseBarrier {
     const isRelated = parent.target === this.#browser && info.type === 'worker'
     for (const beside of isRelated ? [] : parent.target.sessions) {
       const { autoAttach } = beside
-      const isByTab = info.type === 'page' && autoAttach?.holds('tab') === true
-      if (isByTab || autoAttach?.holds(info.type) === true) held.expect(beside)
+      const isByTab = info.type === 'page' && autoAttach?.pauses('tab') === true
+      if (isByTab || autoAttach?.pauses(info.type) === true) held.expect(beside)
     }
     for (const known of target.sessions) held.arrivedByTab(known)
   }
@@ -212,15 +218,15 @@ export class ReleaseBarrier {
   #holdNew(target: KnownTarget, info: TargetInfo): PausedTarget {
     const held: PausedTarget = new PausedTarget(info, this.#timeLeftOf(target), {
       server: this.server,
-      heard: (sessionId) => this.#ground.heard(sessionId),
-      letRun: (sessionId) => this.#ground.letRun(sessionId),
+      processed: (sessionId) => this.#host.processed(sessionId),
+      resumeTarget: (sessionId) => this.#host.resumeTarget(sessionId),
       late: () =>
-        this.#ground.logger.info({ type: info.type }, 'a client held a new target for too long; it was resumed'),
+        this.#host.logger.info({ type: info.type }, 'a client held a new target for too long; it was resumed'),
       ended: (isReleased) => {
         target.held = null
         target.isReleased = isReleased
         this.#held.delete(held)
-        if (this.#holdsPage) return
+        if (this.#hasPausedPage) return
         this.#freed?.resolve()
         this.#freed = null
       },

@@ -6,11 +6,11 @@ import type { CdpArguments, CdpMethod, CdpParams, CdpResult } from '../protocol/
 import type { CdpEvent, CdpEvents } from '../protocol/cdp-events.ts'
 import { faultOwner, owned, ownedAs, ownedBy } from '../../../../fault-owner.ts'
 import { ReleaseBarrier, RUN } from '../barrier/release-barrier.ts'
-import { whenHeard } from '../barrier/worker-hearing.ts'
+import { whenProcessed } from '../barrier/when-processed.ts'
 import type { BrowserPipes } from '../pipe/browser-pipes.ts'
 import { emptyAnswerTo, parseMessage, withDownloadsIn, type CdpMessage } from '../protocol/cdp-message.ts'
 import { EmulationMemory } from './emulation-memory.ts'
-import type { Turns } from '../pipe/fair-turns.ts'
+import type { ScheduledWork } from '../pipe/fair-scheduler.ts'
 import { encodeCommand, type Tenant, type TenantCommand, type TenantResponse } from './tenant.ts'
 import { TenantSet } from './tenant-set.ts'
 import { readEnds } from '../pipe/message-text.ts'
@@ -32,7 +32,7 @@ import { BrowserGone } from '../protocol/target-gone.ts'
 /** Limit of a message. At 100 MiB (on a pipe) Chromium considers its connection broken and exits. */
 const MOST_BYTES = 99 * 1024 * 1024
 /** How long to read the rest of a browser's output after its input pipe broke. */
-const LAST_WORDS_MS = 500
+const FINAL_READ_MS = 500
 const SERVER_ERROR = -32_000
 
 /**
@@ -41,7 +41,7 @@ const SERVER_ERROR = -32_000
  * which the browser sent it, with every member of the protocol, before any page can be missed. Nothing is enabled twice
  * in the browser, and no second client library has to process ten thousand console lines.
  */
-export class CdpConnection implements Turns {
+export class CdpConnection implements ScheduledWork {
   readonly transport: ConnectOverCDPTransport
   /** Paused targets and their holders. */
   readonly barrier: ReleaseBarrier
@@ -63,14 +63,14 @@ export class CdpConnection implements Turns {
     this.#owner?.fail(error)
   })
   readonly #pending = new PendingCommands()
-  readonly #guests = new TenantSet()
+  readonly #tenants = new TenantSet()
   readonly #emulation = new EmulationMemory()
   /** Those of our own Playwright. */
   readonly worlds = new UtilityWorlds(this)
   readonly #closeListeners: (() => void)[] = []
   #skipped: ((event: TooLarge) => void) | null = null
   readonly #overdue: OverdueLines
-  #lineLeftOut: (sessionId: string) => void = () => undefined
+  #lineSkipped: (sessionId: string) => void = () => undefined
   readonly #congestion: InputCongestion
   readonly #ids = new CommandIds()
   #closed = false
@@ -78,7 +78,7 @@ export class CdpConnection implements Turns {
   #isOver = false
   readonly #resultListeners = new Set<() => void>()
   #isTransportClosed = false
-  #lastWords: NodeJS.Timeout | undefined
+  #finalRead: NodeJS.Timeout | undefined
   #caughtUp = Promise.withResolvers<void>()
 
   /** `downloadsDir`: where the browser saves downloads. */
@@ -90,18 +90,18 @@ export class CdpConnection implements Turns {
     this.#pipes = pipes
     this.#logger = logger
     this.#misbehavior = new Misbehavior(logger)
-    this.#framer = new MessageFramer(pipes.limits, pipes.unfinished, (head) => this.#guests.mayBeRelayed(head))
-    const wake = () => pipes.turns.wake(this)
+    this.#framer = new MessageFramer(pipes.limits, pipes.unfinished, (head) => this.#tenants.mayBeRelayed(head))
+    const wake = () => pipes.scheduler.wake(this)
     this.#inbox = new PlaywrightInbox((message) => this.#hand(message), wake)
     this.#overdue = new OverdueLines(pipes.limits.overdueMs)
     this.on('Runtime.consoleAPICalled', ({ timestamp, executionContextId }) => {
       this.#reads.line()
-      if (executionContextId !== 0) this.#overdue.heard(timestamp, pipes.turns.behindMs(this))
+      if (executionContextId !== 0) this.#overdue.noteReceived(timestamp, pipes.scheduler.behindMs(this))
     })
     this.on('Inspector.targetCrashed', (_, sessionId) => this.#pending.crash(sessionId))
     this.barrier = new ReleaseBarrier({
-      letRun: (sessionId) => this.tell(RUN, {}, sessionId),
-      heard: (sessionId) => whenHeard(this, sessionId),
+      resumeTarget: (sessionId) => this.notify(RUN, {}, sessionId),
+      processed: (sessionId) => whenProcessed(this, sessionId),
       logger,
     })
     this.on('Target.attachedToTarget', (event, parentId) => this.barrier.attached(event, parentId))
@@ -120,7 +120,7 @@ export class CdpConnection implements Turns {
     output.on('close', over).on('error', over)
     // The input pipe of a dying browser breaks; the output pipe still has to be read.
     input.on('error', () => {
-      this.#lastWords ??= setTimeout(over, LAST_WORDS_MS)
+      this.#finalRead ??= setTimeout(over, FINAL_READ_MS)
     })
   }
 
@@ -148,8 +148,8 @@ export class CdpConnection implements Turns {
   }
 
   /** Reports lines that were skipped because they came too late: see OverdueLines. */
-  onLineLeftOut(listener: (sessionId: string) => void): void {
-    this.#lineLeftOut = ownedAs(this.#owner, listener)
+  onLineSkipped(listener: (sessionId: string) => void): void {
+    this.#lineSkipped = ownedAs(this.#owner, listener)
   }
 
   onClose(listener: () => void): void {
@@ -184,13 +184,13 @@ export class CdpConnection implements Turns {
    * Asks a page on Playwright's session. Resolves once Playwright has everything that the browser said before, and rejects
    * with PageCrashed where the page has crashed, since it never answers then.
    */
-  ask<M extends CdpMethod>(method: M, params: CdpParams<M>, sessionId: string): Promise<CdpResult<M>> {
+  sendInOrder<M extends CdpMethod>(method: M, params: CdpParams<M>, sessionId: string): Promise<CdpResult<M>> {
     return this.#send(method, params, sessionId, true)
   }
 
   /** Sends a command whose answer nobody needs, such as one to a target that may be gone already. */
-  tell<M extends CdpMethod>(method: M, ...[params, sessionId]: CdpArguments<M>): void {
-    this.#tellBrowser(method, params ?? {}, sessionId)
+  notify<M extends CdpMethod>(method: M, ...[params, sessionId]: CdpArguments<M>): void {
+    this.#notifyBrowser(method, params ?? {}, sessionId)
   }
 
   #send(method: string, params: object, sessionId: string | undefined, isInTurn = false): Promise<object> {
@@ -201,22 +201,22 @@ export class CdpConnection implements Turns {
     return answered
   }
 
-  #tellBrowser(method: string, params: object, sessionId: string | undefined): void {
+  #notifyBrowser(method: string, params: object, sessionId: string | undefined): void {
     this.#send(method, params, sessionId).catch((error: unknown) => this.#logger.trace({ err: error }, method))
   }
 
   /** Resumes the target of a session of ours once all its holders have released it. */
   release(sessionId: string): void {
-    this.barrier.pass({ method: RUN, sessionId }, () => this.tell(RUN, {}, sessionId))
+    this.barrier.pass({ method: RUN, sessionId }, () => this.notify(RUN, {}, sessionId))
   }
 
   /** From now on, messages of the session go to the tenant alone, not to Playwright or listeners. */
-  host(sessionId: string, guest: Tenant): void {
-    this.#guests.host(sessionId, guest)
+  host(sessionId: string, tenant: Tenant): void {
+    this.#tenants.host(sessionId, tenant)
   }
 
   unhost(sessionId: string): void {
-    this.#guests.unhost(sessionId)
+    this.#tenants.unhost(sessionId)
     this.#pending.forget(sessionId)
   }
 
@@ -231,7 +231,7 @@ export class CdpConnection implements Turns {
     const id = this.#ids.next()
     const pieces = encodeCommand(id, command)
     if (pieces.reduce((bytes, piece) => bytes + piece.length, 0) > MOST_BYTES) return null
-    const forget = this.#guests.expect(id, answered)
+    const forget = this.#tenants.expect(id, answered)
     for (const piece of pieces) this.#input.write(piece)
     return forget
   }
@@ -244,7 +244,7 @@ export class CdpConnection implements Turns {
   /** Repeats Playwright's last settings by these commands on a session after another client has changed them. */
   emulateAgain(sessionId: string, methods: ReadonlySet<string>): void {
     for (const { method, params } of this.#emulation.commands(sessionId, methods)) {
-      this.#tellBrowser(method, params, sessionId)
+      this.#notifyBrowser(method, params, sessionId)
     }
   }
 
@@ -253,7 +253,7 @@ export class CdpConnection implements Turns {
     this.worlds.note(message)
     const answer = () => {
       this.#inbox.add(emptyAnswerTo(message), 0)
-      this.#pipes.turns.wake(this)
+      this.#pipes.scheduler.wake(this)
     }
     this.barrier.pass(message, () => this.#write(message), answer)
   }
@@ -262,12 +262,12 @@ export class CdpConnection implements Turns {
     if (!this.#closed) this.#input.write(`${JSON.stringify(message)}\0`)
   }
 
-  /** See FairTurns: charges the time spent elsewhere; assigns the browser to a session; announces its end. */
-  readonly charge = (milliseconds: number): void => this.#pipes.turns.charge(this, milliseconds)
-  readonly take = (): void => this.#pipes.turns.take(this)
-  readonly hurry = (): void => this.#pipes.turns.release(this)
+  /** See FairScheduler: charges the time spent elsewhere; assigns the browser to a session; announces its end. */
+  readonly charge = (milliseconds: number): void => this.#pipes.scheduler.charge(this, milliseconds)
+  readonly take = (): void => this.#pipes.scheduler.take(this)
+  readonly hurry = (): void => this.#pipes.scheduler.release(this)
 
-  /** See Turns. Messages beyond the time limit stay in the pipe, and the browser waits. */
+  /** See ScheduledWork. Messages beyond the time limit stay in the pipe, and the browser waits. */
   work(until: number): boolean {
     const start = performance.now()
     const hasMore = ownedBy(this.#owner, () => this.#work(until))
@@ -297,25 +297,25 @@ export class CdpConnection implements Turns {
       this.#caughtUp = Promise.withResolvers()
       if (this.#isOver) this.#end()
     }
-    if (this.#framer.isIdle && !this.#inbox.isFull) this.#reads.goOn()
+    if (this.#framer.isIdle && !this.#inbox.isFull) this.#reads.resume()
     else this.#output.pause()
     if (this.#closed && this.#inbox.isEmpty) this.#closeTransport()
     return canRead || this.#inbox.canHand
   }
 
   #take(message: Buffer | OversizedMessage): void {
-    if ('head' in message) return this.#leaveOut(describeOversized(message))
-    if (this.#guests.handOver(message)) return
-    if (this.#overdue.leavesOut(message)) {
+    if ('head' in message) return this.#skip(describeOversized(message))
+    if (this.#tenants.handOver(message)) return
+    if (this.#overdue.skips(message)) {
       const { sessionId } = readEnds(message)
       freeMemory(message)
-      if (sessionId !== null) this.#lineLeftOut(sessionId)
+      if (sessionId !== null) this.#lineSkipped(sessionId)
       return
     }
     const { limits } = this.#pipes
     if (message.length > limits.parsed || isTooIntricate(message, limits)) {
       const ends = { head: headOf([message]), tail: tailOf([message]), bytes: message.length }
-      return this.#leaveOut(describeOversized(ends))
+      return this.#skip(describeOversized(ends))
     }
     const { length } = message
     const parsed = parseMessage(message.toString())
@@ -325,19 +325,19 @@ export class CdpConnection implements Turns {
   }
 
   /** Too large: the sender of its command gets an error, page events are counted, anything else is misbehavior. */
-  #leaveOut(message: TooLarge): void {
+  #skip(message: TooLarge): void {
     const { id, method, sessionId, bytes, head } = message
-    if (id !== null) return this.#leaveOutAnswer(id, sessionId, head, tooLarge(`The browser's response`, bytes))
-    const guest = this.#guests.of(sessionId)
-    if (guest) return guest.eventTooLarge(message)
+    if (id !== null) return this.#skipResponse(id, sessionId, head, tooLarge(`The browser's response`, bytes))
+    const tenant = this.#tenants.of(sessionId)
+    if (tenant) return tenant.eventTooLarge(message)
     if (method !== null && this.#skipped && mayBeSkipped(method)) return this.#skipped(message)
     this.#misbehavior.report(
       tooLarge(method === null ? 'A message of the browser' : `The browser's ${method} event`, bytes),
     )
   }
 
-  #leaveOutAnswer(id: number, sessionId: string | null, head: string, why: string): void {
-    const answer = this.#guests.takeAnswer(id)
+  #skipResponse(id: number, sessionId: string | null, head: string, why: string): void {
+    const answer = this.#tenants.takeAnswer(id)
     if (answer) return answer.tooLarge(why)
     if (id < FIRST_OWN_ID && isResult(head)) for (const listener of this.#resultListeners) listener()
     const error = { code: SERVER_ERROR, message: why }
@@ -348,12 +348,12 @@ export class CdpConnection implements Turns {
     const { id } = message
     if (id !== undefined && id >= FIRST_OWN_ID && !this.#pending.isInTurn(id))
       return this.#pending.answered(id, message)
-    if (message.method !== undefined && this.#tell(message.method, message)) return
+    if (message.method !== undefined && this.#notify(message.method, message)) return
     this.#inbox.add(message, bytes)
   }
 
   /** Whether the event is for us alone. */
-  #tell(method: string, { params, sessionId }: CdpMessage): boolean {
+  #notify(method: string, { params, sessionId }: CdpMessage): boolean {
     if (method === 'Target.detachedFromTarget') {
       const { sessionId: ended } = (params ?? {}) as Partial<CdpEvents['Target.detachedFromTarget']>
       if (ended !== undefined) this.#forget(ended)
@@ -380,13 +380,13 @@ export class CdpConnection implements Turns {
   #end(): void {
     if (this.#closed) return
     this.#closed = true
-    clearTimeout(this.#lastWords)
+    clearTimeout(this.#finalRead)
     this.#framer.dispose()
-    this.#pipes.turns.end(this)
+    this.#pipes.scheduler.end(this)
     this.#reads.stop()
     this.barrier.open()
     this.#pending.clear()
-    this.#guests.clear()
+    this.#tenants.clear()
     for (const listener of this.#closeListeners) listener()
   }
 

@@ -6,8 +6,8 @@ export class TenantSet {
   readonly #bySession = new Map<string, Tenant>()
   readonly #answers = new Map<number, TenantResponse>()
 
-  host(sessionId: string, guest: Tenant): void {
-    this.#bySession.set(sessionId, ownedTenant(guest))
+  host(sessionId: string, tenant: Tenant): void {
+    this.#bySession.set(sessionId, ownedTenant(tenant))
   }
 
   unhost(sessionId: string): void {
@@ -47,9 +47,9 @@ export class TenantSet {
       answer?.answered(message, ends)
       return answer !== undefined
     }
-    const guest = this.of(ends.sessionId)
-    guest?.event(message, ends)
-    return guest !== undefined
+    const tenant = this.of(ends.sessionId)
+    tenant?.event(message, ends)
+    return tenant !== undefined
   }
 
   clear(): void {

@@ -34,10 +34,10 @@ export interface TenantResponse {
 }
 
 /** Wraps a tenant so that an error in it ends its owner, not the browser. */
-export function ownedTenant(guest: Tenant): Tenant {
+export function ownedTenant(tenant: Tenant): Tenant {
   return {
-    event: owned<Parameters<Tenant['event']>>((...args) => guest.event(...args)),
-    eventTooLarge: owned<Parameters<Tenant['eventTooLarge']>>((...args) => guest.eventTooLarge(...args)),
+    event: owned<Parameters<Tenant['event']>>((...args) => tenant.event(...args)),
+    eventTooLarge: owned<Parameters<Tenant['eventTooLarge']>>((...args) => tenant.eventTooLarge(...args)),
   }
 }
 

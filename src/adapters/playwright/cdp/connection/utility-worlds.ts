@@ -21,12 +21,12 @@ export class UtilityWorlds {
   /** By target: number and unique name of each. */
   readonly #worlds = new Map<string, Map<number, string>>()
 
-  constructor(wire: Listening) {
-    wire.on('Target.attachedToTarget', ({ sessionId, targetInfo }) =>
+  constructor(connection: Listening) {
+    connection.on('Target.attachedToTarget', ({ sessionId, targetInfo }) =>
       this.#targetOf.set(sessionId, targetInfo.targetId),
     )
-    wire.on('Target.detachedFromTarget', ({ sessionId }) => this.#forget(sessionId))
-    wire.on('Runtime.executionContextCreated', ({ context: { id, name, uniqueId } }, sessionId) => {
+    connection.on('Target.detachedFromTarget', ({ sessionId }) => this.#forget(sessionId))
+    connection.on('Runtime.executionContextCreated', ({ context: { id, name, uniqueId } }, sessionId) => {
       const targetId = sessionId === undefined ? undefined : this.#targetOf.get(sessionId)
       if (targetId === undefined || !this.isOurs(name)) return
       const ofTarget = this.#worlds.get(targetId) ?? new Map<number, string>()
@@ -34,11 +34,11 @@ export class UtilityWorlds {
     })
     // By number, as commands identify a world.
     // oxlint-disable-next-line typescript/no-deprecated
-    wire.on('Runtime.executionContextDestroyed', ({ executionContextId }, sessionId) =>
+    connection.on('Runtime.executionContextDestroyed', ({ executionContextId }, sessionId) =>
       this.#worlds.get(this.#targetOf.get(sessionId ?? '') ?? '')?.delete(executionContextId),
     )
     // In a new process the numbers start again.
-    wire.on('Runtime.executionContextsCleared', (_, sessionId) =>
+    connection.on('Runtime.executionContextsCleared', (_, sessionId) =>
       this.#worlds.delete(this.#targetOf.get(sessionId ?? '') ?? ''),
     )
   }

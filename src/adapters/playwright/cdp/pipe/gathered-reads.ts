@@ -45,7 +45,7 @@ export class GatheredReads {
   }
 
   /** All read messages were processed: continues reading, or pauses to gather the next ones. */
-  goOn(): void {
+  resume(): void {
     this.#gather()
     this.#output.resume()
   }

@@ -34,13 +34,13 @@ export class OverdueLines {
   }
 
   /** A line was read. `behindMs`: how long the browser has sent more than its share of the server's time allows. */
-  heard(timestamp: number, behindMs: number): void {
+  noteReceived(timestamp: number, behindMs: number): void {
     // A server that was suspended reads everything late, which must not count as an overload.
     this.#isBehind = behindMs > this.#mostMs && Date.now() - timestamp > this.#mostMs
   }
 
   /** Whether the message is a line to skip. */
-  leavesOut(message: Buffer): boolean {
+  skips(message: Buffer): boolean {
     if (!this.#isBehind || !startsWith(message, LINE)) return false
     if (KEPT.test(message.toString('latin1', LINE.length, LINE.length + 12))) return false
     if (message.includes(OF_THE_PAST) || message.includes(OF_PLAYWRIGHT)) return false

@@ -31,11 +31,11 @@ export class UnfinishedMessages {
 
   #giveUpLargest(): void {
     let largest: MessageHolder | null = null
-    let most = 0
+    let max = 0
     for (const [holder, bytes] of this.#held) {
-      if (bytes <= most) continue
+      if (bytes <= max) continue
       largest = holder
-      most = bytes
+      max = bytes
     }
     if (!largest) return
     this.hold(largest, 0)

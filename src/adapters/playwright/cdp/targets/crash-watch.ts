@@ -17,13 +17,15 @@ export class CrashWatch {
   readonly #waiting = new Map<string, NodeJS.Timeout>()
 
   constructor(
-    wire: Pick<CdpConnection, 'on' | 'onClose'>,
+    connection: Pick<CdpConnection, 'on' | 'onClose'>,
     report: (targetId: string, reason: CrashReason | null) => void,
   ) {
     this.#report = report
-    wire.on('Target.targetCrashed', ({ targetId, status, errorCode }) => this.#tell(targetId, { status, errorCode }))
-    wire.onClose(() => {
-      for (const targetId of this.#waiting.keys()) this.#tell(targetId, null)
+    connection.on('Target.targetCrashed', ({ targetId, status, errorCode }) =>
+      this.#reportOnce(targetId, { status, errorCode }),
+    )
+    connection.onClose(() => {
+      for (const targetId of this.#waiting.keys()) this.#reportOnce(targetId, null)
     })
   }
 
@@ -31,16 +33,16 @@ export class CrashWatch {
     if (this.#waiting.has(targetId)) return
     this.#waiting.set(
       targetId,
-      setTimeout(() => this.#tell(targetId, null), REASON_MS),
+      setTimeout(() => this.#reportOnce(targetId, null), REASON_MS),
     )
   }
 
   /** The page is gone: nothing more is reported about it. */
   gone(targetId: string): void {
-    this.#tell(targetId, null)
+    this.#reportOnce(targetId, null)
   }
 
-  #tell(targetId: string, reason: CrashReason | null): void {
+  #reportOnce(targetId: string, reason: CrashReason | null): void {
     const timer = this.#waiting.get(targetId)
     if (timer === undefined) return
     clearTimeout(timer)

@@ -1,9 +1,9 @@
 import type { BrowserContext, Page } from 'playwright'
 import { HOLDING_MS } from '../barrier/paused-target.ts'
 import { Deadline } from '../../../../async/deadline.ts'
-import { guestContext } from '../../library/tenant-context.ts'
+import { tenantContext } from '../../library/tenant-context.ts'
 import type { TargetRegistry } from './target-registry.ts'
-import type { Holds } from './page-answers.ts'
+import type { PausedTargets } from './page-answers.ts'
 
 /** How long Playwright may take to create its page after the browser has reported it. */
 const MAKING_MS = 2_000
@@ -14,16 +14,16 @@ const MAKING_MS = 2_000
  */
 export class PageDirectory {
   readonly #context: BrowserContext
-  readonly #guests: BrowserContext
+  readonly #tenantContext: BrowserContext
   readonly #targets: TargetRegistry
-  readonly #holds: Holds
+  readonly #pausedTargets: PausedTargets
   readonly #targetIds = new WeakMap<Page, Promise<string | null>>()
 
-  constructor(context: BrowserContext, targets: TargetRegistry, holds: Holds) {
+  constructor(context: BrowserContext, targets: TargetRegistry, pausedTargets: PausedTargets) {
     this.#context = context
-    this.#guests = guestContext(context)
+    this.#tenantContext = tenantContext(context)
     this.#targets = targets
-    this.#holds = holds
+    this.#pausedTargets = pausedTargets
   }
 
   /** The oldest if `pageId` is null; null: there is no such page (any more). */
@@ -85,8 +85,8 @@ export class PageDirectory {
         if (page || this.#targets.pageIdOf(targetId) === null) resolve(page)
       })
     }
-    // A popup held by other parties is created once they have released it.
-    const held = this.#holds.whenFree() ?? Promise.resolve()
+    // A popup held by other owners is created once they have released it.
+    const held = this.#pausedTargets.whenResumed() ?? Promise.resolve()
     const late = Deadline.isMet(held, HOLDING_MS).then(() => Deadline.result(promise, MAKING_MS))
     const context = this.#contextOf(targetId)
     context.on('page', look)
@@ -99,7 +99,7 @@ export class PageDirectory {
   }
 
   #contextOf(targetId: string): BrowserContext {
-    return this.#targets.isOfSession(targetId) ? this.#context : this.#guests
+    return this.#targets.isOfSession(targetId) ? this.#context : this.#tenantContext
   }
 
   #targetIdOf(page: Page): Promise<string | null> {

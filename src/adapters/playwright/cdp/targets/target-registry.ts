@@ -60,7 +60,7 @@ const isOurs = (info: TargetInfo, parentId: string | undefined) =>
  * URL and title of each page. Runs from the start of the browser; it has an observer once the browser is assigned.
  */
 export class TargetRegistry {
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #sessions = new Map<string, TrackedSession>()
   readonly #pages = new Map<string, TrackedPage>()
   readonly #frames = new Map<string, TrackedPage>()
@@ -82,29 +82,31 @@ export class TargetRegistry {
   #refreshing: Promise<void> | null = null
   #refreshTimer: NodeJS.Timeout | undefined
 
-  constructor(wire: CdpConnection) {
-    this.#wire = wire
-    wire.on('Target.attachedToTarget', (event, parent) => this.#attached(event.targetInfo, event.sessionId, parent))
-    wire.withhold('Target.attachedToTarget', ({ targetInfo }, parent) => isOurs(targetInfo, parent))
-    wire.on('Target.detachedFromTarget', (event) => this.#detached(event.sessionId))
-    wire.on('Page.frameAttached', ({ frameId }, sessionId) => {
+  constructor(connection: CdpConnection) {
+    this.#connection = connection
+    connection.on('Target.attachedToTarget', (event, parent) =>
+      this.#attached(event.targetInfo, event.sessionId, parent),
+    )
+    connection.withhold('Target.attachedToTarget', ({ targetInfo }, parent) => isOurs(targetInfo, parent))
+    connection.on('Target.detachedFromTarget', (event) => this.#detached(event.sessionId))
+    connection.on('Page.frameAttached', ({ frameId }, sessionId) => {
       const page = this.#tracked(sessionId)?.page
       if (page) this.#frames.set(frameId, page)
     })
-    wire.on('Page.frameDetached', ({ frameId, reason }) => {
+    connection.on('Page.frameDetached', ({ frameId, reason }) => {
       // A swapped frame continues in another process.
       if (reason !== 'swap') this.#frames.delete(frameId)
     })
-    wire.on('Target.targetInfoChanged', ({ targetInfo }) => void this.#infoChanged(targetInfo))
-    wire.on('Page.lifecycleEvent', ({ name }) => {
+    connection.on('Target.targetInfoChanged', ({ targetInfo }) => void this.#infoChanged(targetInfo))
+    connection.on('Page.lifecycleEvent', ({ name }) => {
       if (name === 'DOMContentLoaded' || name === 'load') void this.refresh()
     })
-    wire.on('Page.navigatedWithinDocument', () => void this.refresh())
-    wire.on('Inspector.targetCrashed', (_, sessionId) => {
-      const session = this.speaker(sessionId)
+    connection.on('Page.navigatedWithinDocument', () => void this.refresh())
+    connection.on('Inspector.targetCrashed', (_, sessionId) => {
+      const session = this.source(sessionId)
       if (session?.type === 'page' && session.page) this.#crashes.crashed(session.page.targetId)
     })
-    this.#crashes = new CrashWatch(wire, (targetId, reason) => {
+    this.#crashes = new CrashWatch(connection, (targetId, reason) => {
       const page = this.#pages.get(targetId)
       if (page) this.#observer?.pageCrashed(page, reason)
     })
@@ -112,15 +114,15 @@ export class TargetRegistry {
 
   /** Opens a session of our own with the browser, which reports URLs without touching the page. */
   async start(): Promise<void> {
-    const { sessionId } = await this.#wire.send('Target.attachToBrowserTarget')
+    const { sessionId } = await this.#connection.send('Target.attachToBrowserTarget')
     this.#ownSessionId = sessionId
-    await this.#wire.send('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] }, sessionId)
+    await this.#connection.send('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] }, sessionId)
   }
 
   /** Asks the browser (never the page, which may be unresponsive) for URLs and titles. */
   async refresh(): Promise<void> {
     if (!this.#observer) return
-    this.#refreshing ??= this.#wire
+    this.#refreshing ??= this.#connection
       .send('Target.getTargets', { filter: [{ type: 'page' }] }, this.ownSessionId)
       .then(
         async ({ targetInfos }) => {
@@ -161,12 +163,12 @@ export class TargetRegistry {
     // No event reports that a script changed document.title.
     this.#refreshTimer = setInterval(() => void this.refresh(), REFRESH_MS)
     this.#refreshTimer.unref()
-    this.#wire.onClose(() => this.dispose())
+    this.#connection.onClose(() => this.dispose())
     if (keepPages) for (const page of this.#pages.values()) this.#adopt(page)
   }
 
   /** The source of events on a CDP session; undefined for pages that do not belong to the assigned session. */
-  speaker(sessionId: string | undefined): TrackedSession | undefined {
+  source(sessionId: string | undefined): TrackedSession | undefined {
     const session = this.#tracked(sessionId)
     return session?.page?.pageId === null ? undefined : session
   }
@@ -251,7 +253,7 @@ export class TargetRegistry {
 
   /** Sessions of all sources of events: pages, frames in processes of their own, workers. */
   sessionIds(): string[] {
-    return [...this.#sessions.keys()].filter((sessionId) => this.speaker(sessionId))
+    return [...this.#sessions.keys()].filter((sessionId) => this.source(sessionId))
   }
 
   /** Those that share the network of the session: its pages, their frames in processes of their own, shared workers. */
@@ -274,7 +276,7 @@ export class TargetRegistry {
    */
   async endScript(pageId: string): Promise<void> {
     const sessionId = this.sessionIdOf(pageId)
-    if (sessionId !== null) await this.#wire.send('Runtime.terminateExecution', {}, sessionId)
+    if (sessionId !== null) await this.#connection.send('Runtime.terminateExecution', {}, sessionId)
   }
 
   #tracked(sessionId: string | undefined): TrackedSession | undefined {
@@ -314,28 +316,28 @@ export class TargetRegistry {
       }
       this.#pages.set(info.targetId, page)
       this.#sessions.set(sessionId, { sessionId, targetId, type: info.type, page })
-      this.#wire.tell('Audits.enable', {}, sessionId)
+      this.#connection.notify('Audits.enable', {}, sessionId)
       if (this.#hiding > 0 && !info.openerId) this.#hidden.add(page)
       else if (this.#observer) this.#adopt(page)
       return
     }
     if (isOurs(info, parentId)) {
       this.#sessions.set(sessionId, { sessionId, targetId, type: info.type, page: null })
-      this.#wire.tell('Runtime.enable', {}, sessionId)
-      this.#wire.tell('Log.enable', {}, sessionId)
-      this.#wire.tell('Network.enable', {}, sessionId)
+      this.#connection.notify('Runtime.enable', {}, sessionId)
+      this.#connection.notify('Log.enable', {}, sessionId)
+      this.#connection.notify('Network.enable', {}, sessionId)
       if (this.sharedWorkersAreOffline) {
-        this.#wire.tell('Network.emulateNetworkConditions', networkConditions(true), sessionId)
+        this.#connection.notify('Network.emulateNetworkConditions', networkConditions(true), sessionId)
       }
       this.prepareWorker(sessionId)
-      this.#wire.release(sessionId)
+      this.#connection.release(sessionId)
       return
     }
     this.#sessions.set(sessionId, { sessionId, targetId, type: info.type, page: parent?.page ?? null })
     // Playwright enables messages of the browser for pages and frames only.
-    if (WORKER_TYPES.has(info.type)) this.#wire.tell('Log.enable', {}, sessionId)
+    if (WORKER_TYPES.has(info.type)) this.#connection.notify('Log.enable', {}, sessionId)
     if (info.type === 'service_worker') this.prepareWorker(sessionId)
-    else if (info.type === 'iframe') this.#wire.tell('Audits.enable', {}, sessionId)
+    else if (info.type === 'iframe') this.#connection.notify('Audits.enable', {}, sessionId)
   }
 
   #detached(sessionId: string): void {
@@ -367,7 +369,7 @@ export class TargetRegistry {
     page.listed = { url, title, asked: isListed ? page.listed.asked + 1 : 0 }
     const { listed } = page
     const known = mayBeUrl(title, url)
-      ? titleOf(this.#wire, page.pageId === null ? null : this.sessionIdOf(page.pageId))
+      ? titleOf(this.#connection, page.pageId === null ? null : this.sessionIdOf(page.pageId))
       : title
     // A page is where it is at once, whatever its title takes.
     this.#show(page, cutUrl(url), typeof known === 'string' ? cutText(known, TEXT_LIMITS.title) : '')

@@ -7,10 +7,10 @@ const COMPARED = 200
  * The title of a page, or an empty string. For a page without one the browser's list of targets has its URL as
  * displayed; its history has only the title, and the browser knows it without asking the page. Never rejects.
  */
-export async function titleOf(wire: Pick<CdpConnection, 'send'>, sessionId: string | null): Promise<string> {
+export async function titleOf(connection: Pick<CdpConnection, 'send'>, sessionId: string | null): Promise<string> {
   if (sessionId === null) return ''
   try {
-    const { entries, currentIndex } = await wire.send('Page.getNavigationHistory', {}, sessionId)
+    const { entries, currentIndex } = await connection.send('Page.getNavigationHistory', {}, sessionId)
     return entries[currentIndex]?.title ?? ''
   } catch {
     return ''

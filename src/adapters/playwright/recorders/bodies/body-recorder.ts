@@ -55,7 +55,7 @@ const MEBIBYTE = 1024 * 1024
 
 const CAPTURED_TYPES: ReadonlySet<string> = new Set(['XHR', 'FETCH', 'DOCUMENT'])
 /** Targets whose Network domain Playwright enables, too: enabling it again has no effect. */
-const SPEAKERS: ReadonlySet<string> = new Set(['page', 'iframe', 'worker', 'shared_worker', 'service_worker'])
+const SOURCES: ReadonlySet<string> = new Set(['page', 'iframe', 'worker', 'shared_worker', 'service_worker'])
 const NO_BODY: Part = { body: null, omitted: null }
 const omitted = (why: BodyOmission): Part => ({ body: null, omitted: why })
 const NOT_CAPTURED = omitted('NOT_CAPTURED')
@@ -73,7 +73,7 @@ const LATE = omitted('LATE')
  * service worker are lost.
  */
 export class BodyRecorder {
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #targets: TargetRegistry
   readonly #keepBody: EventSink['keepBody']
   readonly #capture: BodyCapture
@@ -81,18 +81,25 @@ export class BodyRecorder {
   readonly #atOnce = new ByteBudget(MOST_BYTES_AT_ONCE, MOST_AT_ONCE)
   readonly #collecting = new Set<Collecting>()
 
-  constructor(wire: CdpConnection, targets: TargetRegistry, keepBody: EventSink['keepBody'], capture: BodyCapture) {
-    this.#wire = wire
+  constructor(
+    connection: CdpConnection,
+    targets: TargetRegistry,
+    keepBody: EventSink['keepBody'],
+    capture: BodyCapture,
+  ) {
+    this.#connection = connection
     this.#targets = targets
     this.#keepBody = keepBody
     this.#capture = capture
     this.#sent = new SentBodies(capture.maxBodyBytes, (chainId, sessionId) => this.#askSent(chainId, sessionId))
     if (capture.bodies === 'NONE') return
-    wire.on('Network.requestWillBeSentExtraInfo', ({ requestId, headers }) => this.#sent.heard(requestId, headers))
+    connection.on('Network.requestWillBeSentExtraInfo', ({ requestId, headers }) =>
+      this.#sent.received(requestId, headers),
+    )
     const maxTotalBufferSize = Math.max(BROWSER_BYTES, 2 * capture.maxBodyBytes)
     const durable = { maxTotalBufferSize, maxResourceBufferSize: maxTotalBufferSize, enableDurableMessages: true }
     targets.prepareSessions((sessionId, type) => {
-      if (SPEAKERS.has(type)) wire.tell('Network.enable', durable, sessionId)
+      if (SOURCES.has(type)) connection.notify('Network.enable', durable, sessionId)
     })
   }
 
@@ -106,7 +113,7 @@ export class BodyRecorder {
   }
 
   /**
-   * The bodies of an ended request: at once if none has to be fetched, otherwise within BODIES_MS. `goesOn`: whether
+   * The bodies of an ended request: at once if none has to be fetched, otherwise within BODIES_MS. `continues`: whether
    * another request with the same id follows, whose body the browser would return: the next HOP, or the SAME request
    * again.
    */
@@ -114,11 +121,11 @@ export class BodyRecorder {
     chainId: string,
     exchange: Exchange,
     outcome: Outcome,
-    goesOn: 'HOP' | 'SAME' | null = null,
+    continues: 'HOP' | 'SAME' | null = null,
   ): EntryBodies | Promise<EntryBodies> {
-    const sent = this.#sent.take(chainId, goesOn === 'SAME')
+    const sent = this.#sent.take(chainId, continues === 'SAME')
     const request = this.#requestPart(exchange, sent)
-    const response = goesOn === null ? this.#responsePart(exchange, outcome) : this.#hopPart(exchange)
+    const response = continues === null ? this.#responsePart(exchange, outcome) : this.#hopPart(exchange)
     if (request && response) return bodiesOf(request, response)
     if (this.#collecting.size >= MOST_WAITING) return bodiesOf(request ?? LATE, response ?? LATE)
     return this.#inTime(request, response, (late) => [
@@ -164,7 +171,7 @@ export class BodyRecorder {
   /** If the server itself was suspended, the timeout fires before it has read bodies that arrived in time. */
   async #expired(): Promise<void> {
     await nextTurn()
-    if (this.#wire.hasUnread) await Deadline.isMet(this.#wire.caughtUp(), READ_MS)
+    if (this.#connection.hasUnread) await Deadline.isMet(this.#connection.caughtUp(), READ_MS)
     await nextTurn()
   }
 
@@ -195,7 +202,11 @@ export class BodyRecorder {
 
   async #askSent(requestId: string, sessionId: string): Promise<Uint8Array | null> {
     try {
-      const { postData, base64Encoded } = await this.#wire.send('Network.getRequestPostData', { requestId }, sessionId)
+      const { postData, base64Encoded } = await this.#connection.send(
+        'Network.getRequestPostData',
+        { requestId },
+        sessionId,
+      )
       return Buffer.from(postData, base64Encoded ? 'base64' : 'utf8')
     } catch {
       return null
@@ -245,12 +256,12 @@ export class BodyRecorder {
     const here = [own, ...this.#targets.pageSessionIds()]
     let why: BodyOmission = 'OPAQUE'
     for (const sessionId of here) {
-      if (!this.#targets.speaker(sessionId)) continue
+      if (!this.#targets.source(sessionId)) continue
       try {
-        return await this.#wire.send('Network.getResponseBody', { requestId }, sessionId)
+        return await this.#connection.send('Network.getResponseBody', { requestId }, sessionId)
       } catch (error) {
         if (isTooLargeResult(error)) why = 'TOO_LARGE'
-        if (this.#targets.speaker(sessionId)) break
+        if (this.#targets.source(sessionId)) break
       }
     }
     return why
@@ -259,7 +270,7 @@ export class BodyRecorder {
   async #keep(body: CapturedBody, type: MediaType, late: AbortSignal): Promise<Part> {
     if (this.#capture.bodies === 'TEXT' && !body.isText && !isTextual(type)) return NOT_CAPTURED
     if (late.aborted) return LATE
-    this.#wire.charge(BODY_MS + (body.bytes.length / MEBIBYTE) * MEBIBYTE_MS)
+    this.#connection.charge(BODY_MS + (body.bytes.length / MEBIBYTE) * MEBIBYTE_MS)
     return this.#keepBody(body)
   }
 

@@ -52,7 +52,7 @@ export class SentBodies {
   }
 
   /** Headers as sent: the only place for the length of a body that the page does not know. */
-  heard(chainId: string, headers: Headers): void {
+  received(chainId: string, headers: Headers): void {
     const length = contentLengthOf(headers)
     if (length === null || length === 0) return
     const sent = this.#held.get(chainId)

@@ -70,7 +70,7 @@ const BARE_UNCAUGHT: ReadonlySet<string> = new Set(['Uncaught', 'Uncaught (in pr
 const RELEASE_EVERY = 200
 
 /** The browser reports a failure after it happened. */
-const TOLD_LATER_MS = 1_000
+const REPORT_DELAY_MS = 1_000
 
 interface Line {
   session: TrackedSession
@@ -92,7 +92,7 @@ type Say = (values: readonly (ConsoleValue | null)[]) => Pick<EntryData['CONSOLE
  * those of workers.
  */
 export class ConsoleRecorder {
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #targets: TargetRegistry
   readonly #recorder: EventSink
   readonly #drafts: DraftQueue
@@ -104,29 +104,29 @@ export class ConsoleRecorder {
 
   /** `drafts`: the queue that keeps the order while values are read further. */
   constructor(
-    wire: CdpConnection,
+    connection: CdpConnection,
     targets: TargetRegistry,
     recorder: EventSink,
     drafts: DraftQueue,
     connections: ConnectionOutcomes,
     capturesArguments: boolean,
   ) {
-    this.#wire = wire
+    this.#connection = connection
     this.#targets = targets
     this.#recorder = recorder
     this.#drafts = drafts
     this.#capturesArguments = capturesArguments
-    this.#deep = new DeepValues(wire)
-    wire.on('Runtime.consoleAPICalled', (event, sessionId) => this.#called(event, sessionId))
-    wire.on('Runtime.exceptionThrown', (event, sessionId) => this.#thrown(event, sessionId))
-    wire.on('Runtime.exceptionRevoked', (event, sessionId) => this.#revoked(event, sessionId))
-    wire.on('Runtime.executionContextsCleared', (_, sessionId = '') => this.#groups.sessionEnded(sessionId))
-    wire.on('Log.entryAdded', (event, sessionId) => {
+    this.#deep = new DeepValues(connection)
+    connection.on('Runtime.consoleAPICalled', (event, sessionId) => this.#called(event, sessionId))
+    connection.on('Runtime.exceptionThrown', (event, sessionId) => this.#thrown(event, sessionId))
+    connection.on('Runtime.exceptionRevoked', (event, sessionId) => this.#revoked(event, sessionId))
+    connection.on('Runtime.executionContextsCleared', (_, sessionId = '') => this.#groups.sessionEnded(sessionId))
+    connection.on('Log.entryAdded', (event, sessionId) => {
       const { entry } = event
-      if (!connections.isHidden(entry.text)) return this.#told(event, sessionId)
-      connections.explain(entry.text, subjectOf(entry), entry.timestamp - TOLD_LATER_MS, (text) => {
+      if (!connections.isHidden(entry.text)) return this.#recordEntry(event, sessionId)
+      connections.explain(entry.text, subjectOf(entry), entry.timestamp - REPORT_DELAY_MS, (text) => {
         entry.text = text
-        this.#told(event, sessionId)
+        this.#recordEntry(event, sessionId)
       })
     })
   }
@@ -145,21 +145,21 @@ export class ConsoleRecorder {
       method === 'Runtime.consoleAPICalled' ||
       method === 'Runtime.exceptionThrown' ||
       (method === 'Log.entryAdded' && !isOfWorker(event))
-    const session = isLine && sessionId !== null ? this.#targets.speaker(sessionId) : undefined
+    const session = isLine && sessionId !== null ? this.#targets.source(sessionId) : undefined
     if (!session) return
     this.#recorder.missed('CONSOLE_MESSAGE', 'MESSAGE_TOO_LARGE')
-    this.#wire.tell('Runtime.releaseObjectGroup', { objectGroup: 'console' }, session.sessionId)
+    this.#connection.notify('Runtime.releaseObjectGroup', { objectGroup: 'console' }, session.sessionId)
   }
 
   /** A line that came too late to be read; its objects are released with those of others. */
   leftOut(sessionId: string): void {
-    if (!this.#targets.speaker(sessionId)) return
+    if (!this.#targets.source(sessionId)) return
     this.#recorder.missed('CONSOLE_MESSAGE', 'FLOOD')
     this.#releaseLater(sessionId)
   }
 
   #called(event: CdpEvents['Runtime.consoleAPICalled'], sessionId: string | undefined): void {
-    const session = this.#targets.speaker(sessionId)
+    const session = this.#targets.source(sessionId)
     // Context 0 marks past messages, which the browser repeats when a session is opened.
     if (!session || event.executionContextId === 0) return
     const { type, stackTrace, executionContextId: contextId } = event
@@ -190,7 +190,7 @@ export class ConsoleRecorder {
   }
 
   #thrown(event: CdpEvents['Runtime.exceptionThrown'], sessionId: string | undefined): void {
-    const session = this.#targets.speaker(sessionId)
+    const session = this.#targets.source(sessionId)
     if (!session) return
     const { exception, stackTrace, text, url, lineNumber, columnNumber, exceptionId } = event.exceptionDetails
     const line: Line = {
@@ -219,7 +219,7 @@ export class ConsoleRecorder {
   }
 
   #revoked({ reason, exceptionId }: CdpEvents['Runtime.exceptionRevoked'], sessionId: string | undefined): void {
-    const session = this.#targets.speaker(sessionId)
+    const session = this.#targets.source(sessionId)
     if (!session) return
     this.#recorder.record({
       kind: 'EXCEPTION_HANDLED',
@@ -232,8 +232,8 @@ export class ConsoleRecorder {
     })
   }
 
-  #told(event: CdpEvents['Log.entryAdded'], sessionId: string | undefined): void {
-    const session = this.#targets.speaker(sessionId)
+  #recordEntry(event: CdpEvents['Log.entryAdded'], sessionId: string | undefined): void {
+    const session = this.#targets.source(sessionId)
     const { source, level, text, timestamp, url, lineNumber, stackTrace, args } = event.entry
     // Messages of a worker's own session are repeated on that of its page.
     if (!session || source === 'worker') return
@@ -302,7 +302,7 @@ export class ConsoleRecorder {
     const isDue = count === 1 || count >= RELEASE_EVERY
     // Objects that are being read are released with the last of them.
     if (isDue && !this.#deep.isReading(sessionId)) {
-      this.#wire.tell('Runtime.releaseObjectGroup', { objectGroup: 'console' }, sessionId)
+      this.#connection.notify('Runtime.releaseObjectGroup', { objectGroup: 'console' }, sessionId)
       this.#unreleased.set(sessionId, 1)
     } else this.#unreleased.set(sessionId, count)
   }

@@ -59,15 +59,15 @@ export class DeepLine {
  * being slowed down.
  */
 export class DeepValues {
-  readonly #wire: Pick<CdpConnection, 'send'>
+  readonly #connection: Pick<CdpConnection, 'send'>
   readonly #lines = new Set<DeepLine>()
   /** Sessions that have not responded in time: they are not asked again until they respond. */
   readonly #late = new Set<string>()
   #trips = TRIPS_PER_SECOND
   #countedAt = performance.now()
 
-  constructor(wire: Pick<CdpConnection, 'send'>) {
-    this.#wire = wire
+  constructor(connection: Pick<CdpConnection, 'send'>) {
+    this.#connection = connection
   }
 
   /** Whether a line may be read further now. */
@@ -114,7 +114,7 @@ export class DeepValues {
   async #isHuge(line: DeepLine, objectId: string): Promise<boolean> {
     const params = { objectId, functionDeclaration: COUNT_MEMBERS, returnByValue: true, throwOnSideEffect: true }
     const { result, exceptionDetails } = await this.#ask(line, () =>
-      this.#wire.send('Runtime.callFunctionOn', params, line.sessionId),
+      this.#connection.send('Runtime.callFunctionOn', params, line.sessionId),
     )
     return exceptionDetails !== undefined || typeof result.value !== 'number' || result.value > MOST_MEMBERS
   }
@@ -178,7 +178,9 @@ export class DeepValues {
 
   async #properties(line: DeepLine, objectId: string): Promise<Properties> {
     const params = { objectId, ownProperties: true, generatePreview: true }
-    const properties = await this.#ask(line, () => this.#wire.send('Runtime.getProperties', params, line.sessionId))
+    const properties = await this.#ask(line, () =>
+      this.#connection.send('Runtime.getProperties', params, line.sessionId),
+    )
     let text = 0
     for (const { value } of properties.result) if (value?.type === 'string') text += String(value.value).length
     this.#trips -= text / TEXT_PER_TRIP

@@ -20,7 +20,7 @@ export interface ReceivedInfo {
 }
 
 /** Headers and cookies as sent over the wire, as reported by the network process. */
-export interface WireInfo {
+export interface ExtraInfo {
   sent: SentInfo | null
   received: ReceivedInfo | null
 }

@@ -3,7 +3,7 @@ import { outcomeOfFailure } from '../../../../contract/entries/network-request.t
 import { TEXT_LIMITS, type EntryData, type NetworkTiming, type ResponseSource } from '../../../../ports/log-entry.ts'
 import type { CdpResponse } from '../../cdp/protocol/cdp-events.ts'
 import { cutText } from '../../cdp/protocol/cut-text.ts'
-import type { WireInfo } from './extra-info.ts'
+import type { ExtraInfo } from './extra-info.ts'
 import type { Exchange, Outcome } from './network-exchange.ts'
 import { headerOf, headersOf, type Headers } from './network-headers.ts'
 
@@ -11,7 +11,7 @@ import { headerOf, headersOf, type Headers } from './network-headers.ts'
 export function toNetworkEntry(
   exchange: Exchange,
   outcome: Outcome,
-  wire: WireInfo,
+  extra: ExtraInfo,
   bodies: EntryBodies,
   now: number,
 ): EntryData['NETWORK_REQUEST'] {
@@ -20,7 +20,7 @@ export function toNetworkEntry(
     outcome.endTimestamp === null
       ? now - exchange.startedAt
       : Math.round((outcome.endTimestamp - exchange.startTimestamp) * 1000)
-  const requestHeaders = headersOf(wire.sent?.headers ?? exchange.requestHeaders)
+  const requestHeaders = headersOf(extra.sent?.headers ?? exchange.requestHeaders)
   const contentLength = requestHeaders['content-length']
   return {
     requestId: exchange.requestId,
@@ -29,8 +29,8 @@ export function toNetworkEntry(
     method: exchange.method,
     resourceType: exchange.resourceType,
     // For a "304 Not Modified", the browser shows the 200 of its cached copy.
-    status: statusOf(response, wire),
-    statusText: statusTextOf(response, wire),
+    status: statusOf(response, extra),
+    statusText: statusTextOf(response, extra),
     outcome: outcome.isUnknown ? 'UNKNOWN' : outcomeOfFailure(outcome.failure),
     failure: outcome.failure === null ? null : cutText(outcome.failure, TEXT_LIMITS.failure),
     durationMs: Math.max(0, durationMs),
@@ -38,19 +38,19 @@ export function toNetworkEntry(
       contentLength !== undefined && /^\d{1,15}$/.test(contentLength) ? Number(contentLength) : exchange.bodyBytes,
     responseBytes: responseBytesOf(exchange, outcome),
     fromCache: exchange.servedFromCache || isFromElsewhere(response),
-    servedBy: sourceOf(exchange, wire),
-    mimeType: mimeTypeOf(response, wire),
-    protocol: protocolOf(response, wire),
+    servedBy: sourceOf(exchange, extra),
+    mimeType: mimeTypeOf(response, extra),
+    protocol: protocolOf(response, extra),
     priority: exchange.priority,
     isNavigation: exchange.isNavigation,
     frame: exchange.frame,
     initiator: exchange.initiator,
     redirectedFrom: exchange.redirectedFrom,
     requestHeaders,
-    responseHeaders: responseHeadersOf(response, wire),
-    cookiesSent: wire.sent?.cookies.list ?? null,
-    cookiesSet: wire.received?.cookies.list ?? null,
-    cookiesOmitted: (wire.sent?.cookies.omitted ?? 0) + (wire.received?.cookies.omitted ?? 0),
+    responseHeaders: responseHeadersOf(response, extra),
+    cookiesSent: extra.sent?.cookies.list ?? null,
+    cookiesSet: extra.received?.cookies.list ?? null,
+    cookiesOmitted: (extra.sent?.cookies.omitted ?? 0) + (extra.received?.cookies.omitted ?? 0),
     timing: timingOf(exchange, outcome),
     remoteAddress: remoteAddressOf(exchange),
     ...bodies,
@@ -62,33 +62,33 @@ export function toNetworkEntry(
  * The page's and the network process's reports are parts of the same response. Only the latter exists if the page must
  * not see the response (CORS), or is gone. For a "304 Not Modified", the browser shows the 200 of its cached copy.
  */
-export function statusOf(response: CdpResponse | null, { received }: WireInfo): number | null {
+export function statusOf(response: CdpResponse | null, { received }: ExtraInfo): number | null {
   return response && received?.statusCode !== 304 ? response.status : (received?.statusCode ?? null)
 }
 
-export function responseHeadersOf(response: CdpResponse | null, { received }: WireInfo): Headers | null {
+export function responseHeadersOf(response: CdpResponse | null, { received }: ExtraInfo): Headers | null {
   const headers = received?.headers ?? response?.headers
   return headers ? headersOf(headers) : null
 }
 
 /** Null if empty, as over HTTP/2, which has none. */
-function statusTextOf(response: CdpResponse | null, { received }: WireInfo): string | null {
+function statusTextOf(response: CdpResponse | null, { received }: ExtraInfo): string | null {
   const told = received?.statusLine?.match(/^HTTP\/\S+ \d+ (.*)$/)?.[1]
   return cutText(told ?? response?.statusText ?? '', TEXT_LIMITS.requestFact) || null
 }
 
-function mimeTypeOf(response: CdpResponse | null, { received }: WireInfo): string | null {
+function mimeTypeOf(response: CdpResponse | null, { received }: ExtraInfo): string | null {
   const told = received ? headerOf(received.headers, 'content-type')?.split(';', 1)[0]?.trim().toLowerCase() : null
   return cutText(response?.mimeType || told || '', TEXT_LIMITS.requestFact) || null
 }
 
-function protocolOf(response: CdpResponse | null, { received }: WireInfo): string | null {
+function protocolOf(response: CdpResponse | null, { received }: ExtraInfo): string | null {
   const told = received?.statusLine?.match(/^HTTP\/\d\.\d/)?.[0].toLowerCase()
   return cutText(response?.protocol ?? told ?? '', TEXT_LIMITS.requestFact) || null
 }
 
 /** Null: there was no response, or the browser itself created it (blob:, about:). */
-function sourceOf({ url, response, servedFromCache }: Exchange, { received }: WireInfo): ResponseSource | null {
+function sourceOf({ url, response, servedFromCache }: Exchange, { received }: ExtraInfo): ResponseSource | null {
   if (servedFromCache) return 'MEMORY_CACHE'
   if (response?.fromServiceWorker === true) return 'SERVICE_WORKER'
   if (response?.fromPrefetchCache === true) return 'PREFETCH'

@@ -52,13 +52,13 @@ export function mayBeDelivered(exchange: Exchange): boolean {
 }
 
 /**
- * Outcome of a request whose end will not be reported, since its page, frame or worker is gone. `mayGoOn`: it may
+ * Outcome of a request whose end will not be reported, since its page, frame or worker is gone. `mayContinue`: it may
  * continue without it. For a request that delivers data, the rest of a response may have arrived, too.
  */
-export function abandoned(exchange: Exchange, failure: string, mayGoOn = mayOutlivePage(exchange)): Outcome {
+export function abandoned(exchange: Exchange, failure: string, mayContinue = mayOutlivePage(exchange)): Outcome {
   const { response } = exchange
   const isComplete = response !== null && isWhole(exchange, response)
-  const isUnknown = !isComplete && mayGoOn && (response === null || mayBeDelivered(exchange))
+  const isUnknown = !isComplete && mayContinue && (response === null || mayBeDelivered(exchange))
   return { failure: isComplete || isUnknown ? null : failure, isUnknown, endTimestamp: null, encodedBytes: null }
 }
 

@@ -33,7 +33,7 @@ type Members = Partial<Record<string, unknown>>
 
 /** Issues that the browser finds on pages, as in the Issues panel of DevTools. */
 export class IssueRecorder {
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #recorder: EventSink
   readonly #drafts: DraftQueue
   readonly #numbers: RequestNumbers
@@ -42,21 +42,21 @@ export class IssueRecorder {
   #lookups = 0
 
   constructor(
-    wire: CdpConnection,
+    connection: CdpConnection,
     targets: TargetRegistry,
     recorder: EventSink,
     drafts: DraftQueue,
     numbers: RequestNumbers,
   ) {
-    this.#wire = wire
+    this.#connection = connection
     this.#recorder = recorder
     this.#drafts = drafts
     this.#numbers = numbers
-    wire.on('Audits.issueAdded', (event, sessionId) => {
-      const session = targets.speaker(sessionId)
+    connection.on('Audits.issueAdded', (event, sessionId) => {
+      const session = targets.source(sessionId)
       if (session) this.#added(event, session)
     })
-    wire.on('Page.frameNavigated', ({ frame }, sessionId = '') => {
+    connection.on('Page.frameNavigated', ({ frame }, sessionId = '') => {
       if (frame.parentId === undefined) this.#known.delete(sessionId)
     })
   }
@@ -133,7 +133,7 @@ export class IssueRecorder {
   async #startTag(backendNodeId: number, sessionId: string): Promise<string | null> {
     this.#lookups += 1
     try {
-      const { node } = await this.#wire.send('DOM.describeNode', { backendNodeId }, sessionId)
+      const { node } = await this.#connection.send('DOM.describeNode', { backendNodeId }, sessionId)
       return cutText(startTag(node.localName, node.attributes ?? []), ELEMENT_TEXT)
     } catch {
       return null

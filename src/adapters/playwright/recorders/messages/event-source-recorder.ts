@@ -30,7 +30,7 @@ export class EventSourceRecorder {
   readonly #clock = new WallClock()
 
   constructor(
-    wire: CdpConnection,
+    connection: CdpConnection,
     targets: TargetRegistry,
     recorder: EventSink,
     capture: MessageCapture,
@@ -40,14 +40,14 @@ export class EventSourceRecorder {
     this.#recorder = recorder
     this.#capture = capture
     this.#receiverOf = receiverOf
-    wire.on('Network.requestWillBeSent', ({ type, wallTime, timestamp }) => {
+    connection.on('Network.requestWillBeSent', ({ type, wallTime, timestamp }) => {
       if (type === 'EventSource') this.#clock.set(wallTime, timestamp)
     })
-    wire.on('Network.eventSourceMessageReceived', (event, sessionId) => this.#received(event, sessionId))
-    wire.on('Network.loadingFinished', ({ requestId }) => this.#end(requestId))
-    wire.on('Network.loadingFailed', ({ requestId }) => this.#end(requestId))
-    wire.on('Page.frameNavigated', ({ frame }, sessionId) => {
-      const session = targets.speaker(sessionId)
+    connection.on('Network.eventSourceMessageReceived', (event, sessionId) => this.#received(event, sessionId))
+    connection.on('Network.loadingFinished', ({ requestId }) => this.#end(requestId))
+    connection.on('Network.loadingFailed', ({ requestId }) => this.#end(requestId))
+    connection.on('Page.frameNavigated', ({ frame }, sessionId) => {
+      const session = targets.source(sessionId)
       if (session?.targetId === frame.id) this.#endAll((stream) => stream.session === session)
     })
   }
@@ -99,7 +99,7 @@ export class EventSourceRecorder {
   #streamOf(chainId: string, sessionId: string | undefined): Stream | null {
     const known = this.#streams.get(chainId)
     if (known) return known
-    const session = this.#targets.speaker(sessionId)
+    const session = this.#targets.source(sessionId)
     const receiver = this.#receiverOf(chainId)
     if (!session || !receiver) return null
     const stream: Stream = {

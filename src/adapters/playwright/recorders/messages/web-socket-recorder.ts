@@ -68,7 +68,7 @@ export class WebSocketRecorder {
   #count = 0
 
   constructor(
-    wire: CdpConnection,
+    connection: CdpConnection,
     targets: TargetRegistry,
     recorder: EventSink,
     connections: ConnectionOutcomes,
@@ -77,18 +77,18 @@ export class WebSocketRecorder {
     this.#targets = targets
     this.#recorder = recorder
     this.#capture = capture
-    wire.on('Network.webSocketCreated', ({ requestId, url }, sessionId) => {
-      const session = targets.speaker(sessionId)
+    connection.on('Network.webSocketCreated', ({ requestId, url }, sessionId) => {
+      const session = targets.source(sessionId)
       if (!session || this.#sockets.has(requestId)) return
       this.#create(requestId, cutUrl(url), session)
     })
-    wire.on('Network.webSocketWillSendHandshakeRequest', ({ requestId, request, timestamp, wallTime }) => {
+    connection.on('Network.webSocketWillSendHandshakeRequest', ({ requestId, request, timestamp, wallTime }) => {
       const socket = this.#sockets.get(requestId)
       if (!socket) return
       socket.clock.set(wallTime, timestamp)
       socket.requestHeaders = headersOf(request.headers)
     })
-    wire.on('Network.webSocketHandshakeResponseReceived', ({ requestId, response }) => {
+    connection.on('Network.webSocketHandshakeResponseReceived', ({ requestId, response }) => {
       const socket = this.#sockets.get(requestId)
       if (!socket) return
       socket.status = response.status
@@ -96,9 +96,9 @@ export class WebSocketRecorder {
       if (response.requestHeaders) socket.requestHeaders = headersOf(response.requestHeaders)
       this.#opened(socket)
     })
-    wire.on('Network.webSocketFrameSent', (event) => this.#frame('SENT', event))
-    wire.on('Network.webSocketFrameReceived', (event) => this.#frame('RECEIVED', event))
-    wire.on('Network.webSocketFrameError', (event) => {
+    connection.on('Network.webSocketFrameSent', (event) => this.#frame('SENT', event))
+    connection.on('Network.webSocketFrameReceived', (event) => this.#frame('RECEIVED', event))
+    connection.on('Network.webSocketFrameError', (event) => {
       const socket = this.#sockets.get(event.requestId)
       if (!socket) return
       const status = REFUSED.exec(event.errorMessage)?.[1]
@@ -110,7 +110,7 @@ export class WebSocketRecorder {
         socket.error = error
       })
     })
-    wire.on('Network.webSocketClosed', ({ requestId }) => {
+    connection.on('Network.webSocketClosed', ({ requestId }) => {
       const socket = this.#sockets.get(requestId)
       if (!socket) return
       if (socket.error === null) {
@@ -125,8 +125,8 @@ export class WebSocketRecorder {
       })
     })
     // The browser does not report the end of sockets whose document was left.
-    wire.on('Page.frameNavigated', ({ frame }, sessionId) => {
-      const session = targets.speaker(sessionId)
+    connection.on('Page.frameNavigated', ({ frame }, sessionId) => {
+      const session = targets.source(sessionId)
       if (session?.targetId === frame.id) this.#closeAll((socket) => socket.session === session, 'DOCUMENT', null)
     })
   }
@@ -134,7 +134,7 @@ export class WebSocketRecorder {
   /** A frame that could not be read is counted. */
   tooLarge(event: TooLarge): void {
     const requestId = requestIdOf(event)
-    const session = event.sessionId === null ? undefined : this.#targets.speaker(event.sessionId)
+    const session = event.sessionId === null ? undefined : this.#targets.source(event.sessionId)
     if (requestId === null || !session) return
     const socket = this.#sockets.get(requestId)
     if (event.method === 'Network.webSocketCreated' && !socket) {

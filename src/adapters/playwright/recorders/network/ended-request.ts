@@ -1,5 +1,5 @@
 import type { EntryBodies } from '../../../../contract/entries/body.ts'
-import type { Chain, ReceivedInfo, WireInfo } from '../exchanges/extra-info.ts'
+import type { Chain, ReceivedInfo, ExtraInfo } from '../exchanges/extra-info.ts'
 import type { Exchange, Outcome } from '../exchanges/network-exchange.ts'
 
 /** A request that has ended, and waits for data from other sources before it is written. */
@@ -114,7 +114,7 @@ export function withHidden(
   bodies: EntryBodies,
   { response }: Exchange,
   { endTimestamp }: Outcome,
-  { received }: WireInfo,
+  { received }: ExtraInfo,
 ): EntryBodies {
   if (response !== null || received === null) return bodies
   return { ...bodies, responseBodyOmitted: endTimestamp === null ? 'STREAMING' : 'OPAQUE' }

@@ -11,7 +11,7 @@ import {
   sentInfo,
   type Chain,
   type ReceivedInfo,
-  type WireInfo,
+  type ExtraInfo,
 } from '../exchanges/extra-info.ts'
 import { EndedRequests, receivedOf, withHidden, type EndedRequest } from './ended-request.ts'
 import { responseHeadersOf, statusOf, toNetworkEntry } from '../exchanges/network-entry.ts'
@@ -46,7 +46,7 @@ import type { TrackedPage, TargetRegistry, TrackedSession } from '../../cdp/targ
 /** Most remembered requests that had a message that was too large, or that wait for credentials. */
 const MOST_REMEMBERED = 2_000
 
-const UNTOLD = { endTimestamp: null, encodedBytes: null } as const
+const UNREPORTED = { endTimestamp: null, encodedBytes: null } as const
 
 /**
  * Every request of the browser: of pages, frames and workers, each hop of a redirect, and preflights. Headers as sent
@@ -74,7 +74,7 @@ export class NetworkRecorder {
   #credentials: Pick<AuthorizationRedaction, 'areFor'> | null = null
 
   constructor(
-    wire: CdpConnection,
+    connection: CdpConnection,
     targets: TargetRegistry,
     recorder: EventSink,
     guard: Pick<NavigationGuard, 'ruleOf'>,
@@ -86,22 +86,22 @@ export class NetworkRecorder {
     this.#guard = guard
     this.#connections = connections
     this.#bodies = bodies
-    wire.on('Network.requestWillBeSent', (event, sessionId) => this.#willBeSent(event, sessionId))
-    wire.on('Network.requestWillBeSentExtraInfo', (event) =>
+    connection.on('Network.requestWillBeSent', (event, sessionId) => this.#willBeSent(event, sessionId))
+    connection.on('Network.requestWillBeSentExtraInfo', (event) =>
       this.#chains.of(event.requestId).sent.push(sentInfo(event)),
     )
-    wire.on('Network.responseReceivedExtraInfo', (event) =>
+    connection.on('Network.responseReceivedExtraInfo', (event) =>
       this.#receivedExtraInfo(event.requestId, receivedInfo(event)),
     )
-    wire.on('Network.resourceChangedPriority', ({ requestId, newPriority }) => {
+    connection.on('Network.resourceChangedPriority', ({ requestId, newPriority }) => {
       const exchange = this.#inFlight.get(requestId)
       if (exchange) exchange.priority = priorityOf(newPriority)
     })
-    wire.on('Network.requestServedFromCache', ({ requestId }) => {
+    connection.on('Network.requestServedFromCache', ({ requestId }) => {
       const exchange = this.#inFlight.get(requestId)
       if (exchange) exchange.servedFromCache = true
     })
-    wire.on('Network.responseReceived', ({ requestId, response, hasExtraInfo, type, timestamp }) => {
+    connection.on('Network.responseReceived', ({ requestId, response, hasExtraInfo, type, timestamp }) => {
       const exchange = this.#inFlight.get(requestId)
       if (!exchange) return
       if (exchange.resourceType === 'OTHER') exchange.resourceType = resourceTypeOf(type)
@@ -110,28 +110,28 @@ export class NetworkRecorder {
       this.#shows(exchange, this.#chains.of(requestId))
       this.#endBlocked(requestId, timestamp)
     })
-    wire.on('Network.dataReceived', ({ requestId, dataLength }) => {
+    connection.on('Network.dataReceived', ({ requestId, dataLength }) => {
       const exchange = this.#inFlight.get(requestId)
       if (!exchange) return
       exchange.decodedBytes += dataLength
       this.#progressed(exchange)
     })
-    wire.on('Network.loadingFinished', ({ requestId, timestamp, encodedDataLength }) => {
+    connection.on('Network.loadingFinished', ({ requestId, timestamp, encodedDataLength }) => {
       this.#tooLarge.delete(requestId)
       this.#end(requestId, { failure: null, endTimestamp: timestamp, encodedBytes: encodedDataLength })
     })
-    wire.on('Network.loadingFailed', (event) => this.#failed(event))
-    wire.on('Fetch.requestPaused', ({ requestId, networkId }) => {
+    connection.on('Network.loadingFailed', (event) => this.#failed(event))
+    connection.on('Fetch.requestPaused', ({ requestId, networkId }) => {
       if (this.#credentials === null || networkId === undefined) return
       this.#fetches.set(requestId, networkId)
     })
-    wire.on('Fetch.authRequired', (event) => this.#authRequired(event))
-    wire.on('Page.frameNavigated', ({ frame }) => {
+    connection.on('Fetch.authRequired', (event) => this.#authRequired(event))
+    connection.on('Page.frameNavigated', ({ frame }) => {
       const exchange = this.#inFlight.get(frame.loaderId)
       if (exchange) exchange.isCommitted = true
       this.#documentLeft(frame.id, frame.loaderId)
     })
-    wire.on('Page.frameDetached', ({ frameId, reason }) => {
+    connection.on('Page.frameDetached', ({ frameId, reason }) => {
       if (reason !== 'swap') this.#documentLeft(frameId, null)
     })
   }
@@ -167,7 +167,7 @@ export class NetworkRecorder {
   tooLarge(event: TooLarge): void {
     const { method, sessionId } = event
     const requestId = requestIdOf(event)
-    if (requestId === null || sessionId === null || !this.#targets.speaker(sessionId)) return
+    if (requestId === null || sessionId === null || !this.#targets.source(sessionId)) return
     if (method === 'Network.requestWillBeSentExtraInfo') this.#chains.of(requestId).sent.push(null)
     if (method === 'Network.responseReceivedExtraInfo') this.#receivedExtraInfo(requestId, null)
     const isStart = method === 'Network.requestWillBeSent' && !isOfDataUrl(event)
@@ -192,7 +192,7 @@ export class NetworkRecorder {
   flush(cutBy: CutFailure): void {
     for (const chainId of this.#inFlight.keys()) {
       this.#cut.add(chainId)
-      this.#end(chainId, { ...UNTOLD, failure: cutBy })
+      this.#end(chainId, { ...UNREPORTED, failure: cutBy })
     }
     this.#ended.hurry()
   }
@@ -203,7 +203,7 @@ export class NetworkRecorder {
   }
 
   #willBeSent(event: CdpEvents['Network.requestWillBeSent'], sessionId: string | undefined): void {
-    const session = this.#targets.speaker(sessionId)
+    const session = this.#targets.source(sessionId)
     // A data: URL is no request: nothing leaves the browser, and its text is part of the page's own.
     if (!session || event.request.url.startsWith('data:')) return
     if (this.#tooLarge.has(event.requestId)) {
@@ -274,9 +274,9 @@ export class NetworkRecorder {
 
   /** Updates the visible part of the response of a pending request. */
   #shows(exchange: Exchange, chain: Chain): void {
-    const wire = { sent: null, received: receivedOf(exchange, chain) }
+    const extra = { sent: null, received: receivedOf(exchange, chain) }
     const { response } = exchange
-    exchange.shown = { status: statusOf(response, wire), responseHeaders: responseHeadersOf(response, wire) }
+    exchange.shown = { status: statusOf(response, extra), responseHeaders: responseHeadersOf(response, extra) }
     this.#progressed(exchange)
   }
 
@@ -330,7 +330,7 @@ export class NetworkRecorder {
     if (!told || exchange.response !== null || !mayOutlivePage(exchange)) return false
     // The response has no receiver any more; sent data was delivered.
     const isDelivered = mayBeDelivered(exchange)
-    this.#end(chainId, isDelivered ? { ...UNTOLD, failure: null } : abandoned(exchange, 'net::ERR_ABORTED', false))
+    this.#end(chainId, isDelivered ? { ...UNREPORTED, failure: null } : abandoned(exchange, 'net::ERR_ABORTED', false))
     const next = nextHop(exchange, told, Date.now())
     if (next) {
       const hop = { ...next, requestId: this.numbers.next() }
@@ -340,14 +340,14 @@ export class NetworkRecorder {
     return true
   }
 
-  /** `goesOn`: see BodyRecorder.collect. */
-  #end(chainId: string, outcome: Outcome, goesOn: 'HOP' | 'SAME' | null = null): void {
+  /** `continues`: see BodyRecorder.collect. */
+  #end(chainId: string, outcome: Outcome, continues: 'HOP' | 'SAME' | null = null): void {
     const exchange = this.#inFlight.get(chainId)
     if (!exchange) return
     this.#inFlight.delete(chainId)
     const chain = this.#chains.of(chainId)
     if (exchange.response === null && chain.received.length > chain.promised) this.#expectResponse(chainId, exchange)
-    const collected = this.#bodies.collect(chainId, exchange, outcome, goesOn)
+    const collected = this.#bodies.collect(chainId, exchange, outcome, continues)
     const { causedBy } = exchange
     const isCauseKnown = () => causedBy === null || this.numbers.of(causedBy) !== null
     this.#ended.add({ exchange, outcome, endedAt: Date.now(), chain, isCauseKnown }, collected)
@@ -356,20 +356,20 @@ export class NetworkRecorder {
   #write({ exchange, outcome, endedAt, chain }: EndedRequest, bodies: EntryBodies): void {
     const { response, lacksPeer, startedAt, startTimestamp } = exchange
     if (response && lacksPeer) this.#connections.amendLate(response, startedAt, startTimestamp)
-    const wire: WireInfo = {
+    const extra: ExtraInfo = {
       // Sent headers are reported even for a request without a response.
       sent: withAuthorization(chain.sent, exchange.extraIndex ?? chain.promised, exchange),
       received: receivedOf(exchange, chain),
     }
     const { initiator, causedBy } = exchange
     if (initiator && causedBy !== null) exchange.initiator = { ...initiator, requestId: this.numbers.of(causedBy) }
-    const data = toNetworkEntry(exchange, outcome, wire, withHidden(bodies, exchange, outcome, wire), endedAt)
+    const data = toNetworkEntry(exchange, outcome, extra, withHidden(bodies, exchange, outcome, extra), endedAt)
     this.#recorder.record({ kind: 'NETWORK_REQUEST', at: data.startedAt + data.durationMs, data })
   }
 
-  #giveUp(isLost: (exchange: Exchange) => boolean, failure: string, mayGoOn = mayOutlivePage): void {
+  #giveUp(isLost: (exchange: Exchange) => boolean, failure: string, mayContinue = mayOutlivePage): void {
     for (const [chainId, exchange] of this.#inFlight) {
-      if (isLost(exchange)) this.#end(chainId, abandoned(exchange, failure, mayGoOn(exchange)))
+      if (isLost(exchange)) this.#end(chainId, abandoned(exchange, failure, mayContinue(exchange)))
     }
     this.#ended.doubt(isLost, true)
   }

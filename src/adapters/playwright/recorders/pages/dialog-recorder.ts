@@ -19,16 +19,16 @@ const DIALOG_TYPES: Readonly<Record<Opening['type'], DialogType>> = {
  * browser.
  */
 export class DialogRecorder {
-  constructor(wire: CdpConnection, targets: TargetRegistry, recorder: EventSink) {
+  constructor(connection: CdpConnection, targets: TargetRegistry, recorder: EventSink) {
     const open = new Map<string, Opening>()
-    wire.on('Page.javascriptDialogOpening', (event, sessionId) => {
-      if (sessionId === undefined || !targets.speaker(sessionId)) return
+    connection.on('Page.javascriptDialogOpening', (event, sessionId) => {
+      if (sessionId === undefined || !targets.source(sessionId)) return
       const { type, url, message, defaultPrompt = '' } = event
       const texts = [message, defaultPrompt].map((text) => cutText(text, TEXT_LIMITS.dialogMessage))
       open.set(sessionId, { type, url: cutUrl(url), message: texts[0]!, defaultPrompt: texts[1]! })
     })
-    wire.on('Target.detachedFromTarget', ({ sessionId }) => open.delete(sessionId))
-    wire.on('Page.javascriptDialogClosed', ({ result }, sessionId) => {
+    connection.on('Target.detachedFromTarget', ({ sessionId }) => open.delete(sessionId))
+    connection.on('Page.javascriptDialogClosed', ({ result }, sessionId) => {
       const event = sessionId === undefined ? undefined : open.get(sessionId)
       if (!event) return
       open.delete(sessionId!)
@@ -39,7 +39,7 @@ export class DialogRecorder {
           type: DIALOG_TYPES[event.type],
           message: event.message,
           defaultValue: event.type === 'prompt' ? (event.defaultPrompt ?? '') : null,
-          pageId: targets.speaker(sessionId)?.page?.pageId ?? null,
+          pageId: targets.source(sessionId)?.page?.pageId ?? null,
           url: event.url,
           accepted: result,
         },

@@ -56,7 +56,7 @@ const MOST_GONE = 1_000
  * until the browser has canceled a download, the kernel keeps its file from growing.
  */
 export class DownloadRecorder {
-  readonly #wire: CdpConnection
+  readonly #connection: CdpConnection
   readonly #targets: TargetRegistry
   readonly #recorder: EventSink
   readonly #downloadsDir: string
@@ -81,14 +81,14 @@ export class DownloadRecorder {
   #refusalOf: (url: string) => Cancellation | null = () => null
 
   constructor(
-    wire: CdpConnection,
+    connection: CdpConnection,
     targets: TargetRegistry,
     recorder: EventSink,
     downloadsDir: string,
     logger: Logger,
     browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,
   ) {
-    this.#wire = wire
+    this.#connection = connection
     this.#targets = targets
     this.#recorder = recorder
     this.#downloadsDir = downloadsDir
@@ -97,8 +97,8 @@ export class DownloadRecorder {
     this.#files = new DownloadFiles(downloadsDir, browser?.folders.temporary ?? null)
     this.#watch(downloadsDir, guidOf, PLAIN_NAME)
     if (browser) this.#watch(browser.folders.temporary, (name) => name, NAMELESS)
-    wire.on('Browser.downloadWillBegin', (begin) => this.#begun(begin))
-    wire.on('Browser.downloadProgress', (progress) => this.#progressed(progress))
+    connection.on('Browser.downloadWillBegin', (begin) => this.#begun(begin))
+    connection.on('Browser.downloadProgress', (progress) => this.#progressed(progress))
   }
 
   /** Limits each download, whatever quota is left. */
@@ -136,7 +136,7 @@ export class DownloadRecorder {
 
   #end(guid: string, download: Download): void {
     const { canceled, room } = download
-    if (!canceled) this.#tellCancel(guid, download)
+    if (!canceled) this.#sendCancel(guid, download)
     room.release()
     const failure = canceled?.failure ?? 'session ended'
     this.#record(download, { sizeBytes: null, failure, artifactId: null, keepFailure: canceled?.why ?? null })
@@ -182,7 +182,7 @@ export class DownloadRecorder {
     const [guid, download] = known
     if (isNameless) download.nameless = name
     download.bytes = bytes
-    if (download.canceled) this.#tellCancel(guid, download)
+    if (download.canceled) this.#sendCancel(guid, download)
     else this.#grown(guid, download, bytes)
     this.#holdSizes()
   }
@@ -233,7 +233,7 @@ export class DownloadRecorder {
     if (!download) return
     const refusal = this.#refusalOf(url)
     // Its context may have been unknown before.
-    if (download.canceled) this.#tellCancel(guid, download)
+    if (download.canceled) this.#sendCancel(guid, download)
     else if (refusal) this.#cancel(guid, download, refusal)
   }
 
@@ -337,7 +337,7 @@ export class DownloadRecorder {
     download.canceled = { ...cancellation, atBytes: download.bytes ?? 0 }
     // Its bytes are about to be freed, and no other download has to be canceled for them.
     download.room.release()
-    this.#tellCancel(guid, download)
+    this.#sendCancel(guid, download)
   }
 
   /** While the browser still writes canceled files, no file may be larger than those are, or than others may become. */
@@ -352,9 +352,10 @@ export class DownloadRecorder {
     this.#browser?.fileSizeLimit.set(isHeld ? most : null)
   }
 
-  #tellCancel(guid: string, { contextIds }: Download): void {
+  #sendCancel(guid: string, { contextIds }: Download): void {
     if (NAMELESS.test(guid)) return
-    for (const browserContextId of contextIds()) this.#wire.tell('Browser.cancelDownload', { guid, browserContextId })
+    for (const browserContextId of contextIds())
+      this.#connection.notify('Browser.cancelDownload', { guid, browserContextId })
   }
 
   /** `sizeBytes`: null when it did not complete. Never rejects. */

@@ -12,17 +12,17 @@ import type { TargetRegistry, TrackedPage } from '../../cdp/targets/target-regis
 export class PageRecorder {
   readonly #recorder: EventSink
 
-  constructor(wire: CdpConnection, targets: TargetRegistry, recorder: EventSink) {
+  constructor(connection: CdpConnection, targets: TargetRegistry, recorder: EventSink) {
     this.#recorder = recorder
-    wire.on('Page.frameNavigated', ({ frame }, sessionId) => {
-      const page = targets.speaker(sessionId)?.page
+    connection.on('Page.frameNavigated', ({ frame }, sessionId) => {
+      const page = targets.source(sessionId)?.page
       if (page?.targetId !== frame.id) return
       // For a page that could not be loaded, the browser reports its own error page.
       this.#navigated(page, frame.unreachableUrl || frame.url + (frame.urlFragment ?? ''), false)
       if (!frame.unreachableUrl && frame.url !== 'about:blank') this.#recorder.arrived(page.pageId!)
     })
-    wire.on('Page.navigatedWithinDocument', ({ frameId, url }, sessionId) => {
-      const page = targets.speaker(sessionId)?.page
+    connection.on('Page.navigatedWithinDocument', ({ frameId, url }, sessionId) => {
+      const page = targets.source(sessionId)?.page
       if (page?.targetId === frameId) this.#navigated(page, url, true)
     })
   }

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { FairTurns, type Turns } from '../../../src/adapters/playwright/cdp/pipe/fair-turns.ts'
+import { FairScheduler, type ScheduledWork } from '../../../src/adapters/playwright/cdp/pipe/fair-scheduler.ts'
 
 const SECOND = 1_000
 /** Milliseconds of work per chunk. */
@@ -17,24 +17,24 @@ afterEach(() => {
 /** Duration of the work, in addition to the time of the timers. */
 let workedMs = 0
 const now = () => performance.now() + workedMs
-const create = () => new FairTurns(2, 4, now)
+const create = () => new FairScheduler(2, 4, now)
 
 /** Provides the given number of chunks, whose work takes time on the test's clock. */
-class Pipe implements Turns {
+class Pipe implements ScheduledWork {
   left = 0
   done = 0
-  readonly #turns: FairTurns
+  readonly #scheduler: FairScheduler
   readonly #chargeMs: number
 
-  constructor(turns: FairTurns, chargeMs = 0, isTaken = true) {
-    this.#turns = turns
+  constructor(scheduler: FairScheduler, chargeMs = 0, isTaken = true) {
+    this.#scheduler = scheduler
     this.#chargeMs = chargeMs
-    if (isTaken) turns.take(this)
+    if (isTaken) scheduler.take(this)
   }
 
   bring(pieces: number): void {
     this.left += pieces
-    this.#turns.wake(this)
+    this.#scheduler.wake(this)
   }
 
   work(until: number): boolean {
@@ -42,7 +42,7 @@ class Pipe implements Turns {
       workedMs += PIECE_MS
       this.left -= 1
       this.done += 1
-      if (this.#chargeMs > 0) this.#turns.charge(this, this.#chargeMs)
+      if (this.#chargeMs > 0) this.#scheduler.charge(this, this.#chargeMs)
     }
     return this.left > 0
   }
@@ -69,8 +69,8 @@ test('alone, a pipe that floods takes all the time that there is', () => {
 })
 
 test('beside one in use, a flood is paused above its share, and all of it is served in the end', () => {
-  const turns = create()
-  const [flood, quiet] = [new Pipe(turns), new Pipe(turns)]
+  const scheduler = create()
+  const [flood, quiet] = [new Pipe(scheduler), new Pipe(scheduler)]
   quiet.bring(1)
   flood.bring(5_000)
   pass(10 * SECOND, quiet)
@@ -83,20 +83,20 @@ test('beside one in use, a flood is paused above its share, and all of it is ser
 })
 
 test('beside one that is only kept ready, a flood is not paused', () => {
-  const turns = create()
-  const [flood, ready] = [new Pipe(turns), new Pipe(turns, 0, false)]
+  const scheduler = create()
+  const [flood, ready] = [new Pipe(scheduler), new Pipe(scheduler, 0, false)]
   flood.bring(20_000)
   pass(10 * SECOND, ready)
   expect(flood.done).toBeGreaterThan(5_000)
-  turns.take(ready)
+  scheduler.take(ready)
   const before = flood.done
   pass(5 * SECOND, ready)
   expect(flood.done - before).toBeLessThan(1_500)
 })
 
 test('what a pipe is charged for elsewhere counts', () => {
-  const turns = create()
-  const [flood, quiet] = [new Pipe(turns, 4), new Pipe(turns)]
+  const scheduler = create()
+  const [flood, quiet] = [new Pipe(scheduler, 4), new Pipe(scheduler)]
   quiet.bring(1)
   flood.bring(5_000)
   pass(10 * SECOND, quiet)
@@ -105,8 +105,8 @@ test('what a pipe is charged for elsewhere counts', () => {
 })
 
 test('once nobody else is in use, a flood is not paused any more', () => {
-  const turns = create()
-  const [flood, quiet] = [new Pipe(turns), new Pipe(turns)]
+  const scheduler = create()
+  const [flood, quiet] = [new Pipe(scheduler), new Pipe(scheduler)]
   flood.bring(20_000)
   pass(5 * SECOND, quiet)
   const before = flood.done
@@ -115,12 +115,12 @@ test('once nobody else is in use, a flood is not paused any more', () => {
 })
 
 test('once everybody else has ended, a flood is paused no longer, at once', () => {
-  const turns = create()
-  const [flood, ended] = [new Pipe(turns), new Pipe(turns)]
+  const scheduler = create()
+  const [flood, ended] = [new Pipe(scheduler), new Pipe(scheduler)]
   flood.bring(5_000)
   pass(2 * SECOND, ended)
   const before = flood.done
-  turns.end(ended)
+  scheduler.end(ended)
   // Chunks forwarded after its end are not counted.
   ended.bring(1)
   pass(SECOND / 2)
@@ -129,8 +129,8 @@ test('once everybody else has ended, a flood is paused no longer, at once', () =
 })
 
 test('what a pipe did while it was alone does not count for long', () => {
-  const turns = create()
-  const [flood, quiet] = [new Pipe(turns), new Pipe(turns)]
+  const scheduler = create()
+  const [flood, quiet] = [new Pipe(scheduler), new Pipe(scheduler)]
   flood.bring(20_000)
   pass(10 * SECOND)
   const before = flood.done
@@ -139,13 +139,13 @@ test('what a pipe did while it was alone does not count for long', () => {
 })
 
 test('a pipe that is about to end is not paused', () => {
-  const turns = create()
-  const [flood, quiet] = [new Pipe(turns), new Pipe(turns)]
+  const scheduler = create()
+  const [flood, quiet] = [new Pipe(scheduler), new Pipe(scheduler)]
   quiet.bring(1)
   flood.bring(10_000)
   pass(2 * SECOND, quiet)
   const before = flood.done
-  turns.release(flood)
+  scheduler.release(flood)
   pass(2 * SECOND, quiet)
   expect(flood.done - before).toBeGreaterThan(600)
 })
@@ -153,14 +153,14 @@ test('a pipe that is about to end is not paused', () => {
 test('pipes that are gone are not kept', async () => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
-  const turns = create()
+  const scheduler = create()
   const gone = Array.from({ length: 5 }, () => {
-    const pipe = new Pipe(turns)
+    const pipe = new Pipe(scheduler)
     pipe.bring(1)
     return new WeakRef(pipe)
   })
   pass(2 * SECOND)
-  const other = new Pipe(turns)
+  const other = new Pipe(scheduler)
   other.bring(1)
   vi.useRealTimers()
   await expect

@@ -1,2 +1,2 @@
 /** An owner of CDP sessions: the server itself, or one client. Compared by identity. */
-export type Party = object
+export type CdpSessionOwner = object

@@ -1,7 +1,7 @@
 import { unowned } from '../../../../fault-owner.ts'
 
 /** Divisible work: the messages of one browser's pipe. */
-export interface Turns {
+export interface ScheduledWork {
   /** Works until about that time (performance.now()). Returns whether more could be done at once. Never throws. */
   work(until: number): boolean
 }
@@ -41,24 +41,24 @@ const IN_USE_MS = 1_000
  * browser of a quiet page needs a core as well, and all sessions share the database. The flooding browser's messages
  * wait in its pipe meanwhile.
  */
-export class FairTurns {
+export class FairScheduler {
   readonly #now: () => number
   readonly #sliceMs: number
   readonly #turnMs: number
   /** Time used, in milliseconds, comparable among busy pipes. */
-  readonly #used = new WeakMap<Turns, number>()
-  readonly #waiting = new Set<Turns>()
+  readonly #used = new WeakMap<ScheduledWork, number>()
+  readonly #waiting = new Set<ScheduledWork>()
   /** Time used by the least served of the waiting pipes. */
   #clock = 0
   #spentMs = 0
   #isScheduled = false
-  readonly #budgets = new WeakMap<Turns, Budget>()
+  readonly #budgets = new WeakMap<ScheduledWork, Budget>()
   /** Time of the last message of each session's pipe, the oldest first. */
-  readonly #woken = new Map<Turns, number>()
+  readonly #woken = new Map<ScheduledWork, number>()
   /** Pipes assigned to sessions. */
-  readonly #taken = new WeakSet<Turns>()
+  readonly #taken = new WeakSet<ScheduledWork>()
   /** Pipes that may exceed their share. */
-  readonly #released = new WeakSet<Turns>()
+  readonly #released = new WeakSet<ScheduledWork>()
   /** Runs until one of the waiting pipes is within its share again. */
   #pause: NodeJS.Timeout | undefined
 
@@ -69,35 +69,35 @@ export class FairTurns {
   }
 
   /** The pipe belongs to a session now. Others are never paused for a warm browser's pipe. */
-  take(turns: Turns): void {
-    this.#taken.add(turns)
+  take(work: ScheduledWork): void {
+    this.#taken.add(work)
   }
 
   /** There is something to do. May do it at once. */
-  wake(turns: Turns): void {
+  wake(work: ScheduledWork): void {
     const now = this.#now()
-    this.#woken.delete(turns)
-    if (this.#taken.has(turns)) this.#woken.set(turns, now)
+    this.#woken.delete(work)
+    if (this.#taken.has(work)) this.#woken.set(work, now)
     this.#forgetIdle(now)
-    if (this.#waiting.has(turns)) return
-    if (this.#pauseOf(turns, now) > 0) {
-      this.#waiting.add(turns)
+    if (this.#waiting.has(work)) return
+    if (this.#pauseOf(work, now) > 0) {
+      this.#waiting.add(work)
       return this.#schedule()
     }
-    const used = Math.max(this.#used.get(turns) ?? 0, this.#clock - HEAD_START_MS)
-    this.#used.set(turns, used)
+    const used = Math.max(this.#used.get(work) ?? 0, this.#clock - HEAD_START_MS)
+    this.#used.set(work, used)
     const isFree = this.#waiting.size === 0 && this.#spentMs < this.#turnMs
-    if (isFree || used < this.#clock) this.#serve(turns)
-    else this.#waiting.add(turns)
+    if (isFree || used < this.#clock) this.#serve(work)
+    else this.#waiting.add(work)
     this.#schedule()
   }
 
   /** Charges time that was spent elsewhere on the pipe's messages. */
-  charge(turns: Turns, milliseconds: number): void {
+  charge(work: ScheduledWork, milliseconds: number): void {
     const now = this.#now()
-    const { level, at, lowSince } = this.#budgets.get(turns) ?? { level: 0, at: now, lowSince: now }
+    const { level, at, lowSince } = this.#budgets.get(work) ?? { level: 0, at: now, lowSince: now }
     const left = Math.max(0, level - (now - at) * SHARE)
-    this.#budgets.set(turns, {
+    this.#budgets.set(work, {
       level: Math.min(left + milliseconds, BURST_MS + MOST_DEBT_MS),
       at: now,
       lowSince: left < BURST_MS / 2 ? now : lowSince,
@@ -105,29 +105,29 @@ export class FairTurns {
   }
 
   /** Milliseconds for which the pipe has used at least about its long-term share. */
-  behindMs(turns: Turns): number {
-    const budget = this.#budgets.get(turns)
+  behindMs(work: ScheduledWork): number {
+    const budget = this.#budgets.get(work)
     return budget ? this.#now() - budget.lowSince : 0
   }
 
   /** From now on the pipe is never paused: its browser is ending, and the rest of its output has a deadline. */
-  release(turns: Turns): void {
-    this.#released.add(turns)
-    if (this.#waiting.has(turns)) this.#schedule()
+  release(work: ScheduledWork): void {
+    this.#released.add(work)
+    if (this.#waiting.has(work)) this.#schedule()
   }
 
   /** The pipe has ended: from now on no other is paused for it. */
-  end(turns: Turns): void {
-    this.#taken.delete(turns)
-    this.release(turns)
-    if (this.#woken.delete(turns) && this.#waiting.size > 0) this.#schedule()
+  end(work: ScheduledWork): void {
+    this.#taken.delete(work)
+    this.release(work)
+    if (this.#woken.delete(work) && this.#waiting.size > 0) this.#schedule()
   }
 
   #schedule(): void {
     if (this.#isScheduled) return
     clearTimeout(this.#pause)
     const now = this.#now()
-    const pauseMs = Math.min(...[...this.#waiting].map((turns) => this.#pauseOf(turns, now)))
+    const pauseMs = Math.min(...[...this.#waiting].map((work) => this.#pauseOf(work, now)))
     if (this.#waiting.size > 0 && pauseMs > 0) {
       this.#pause = unowned(() => setTimeout(() => this.#turn(), pauseMs))
       return
@@ -137,22 +137,22 @@ export class FairTurns {
   }
 
   /** Milliseconds until the pipe is within its share again; 0 if no other is in use. */
-  #pauseOf(turns: Turns, now: number): number {
-    const budget = this.#budgets.get(turns)
-    if (!budget || this.#released.has(turns)) return 0
+  #pauseOf(work: ScheduledWork, now: number): number {
+    const budget = this.#budgets.get(work)
+    if (!budget || this.#released.has(work)) return 0
     const debtMs = budget.level - (now - budget.at) * SHARE - BURST_MS
-    return debtMs > 0 && this.#isOtherInUse(turns, now) ? debtMs / SHARE : 0
+    return debtMs > 0 && this.#isOtherInUse(work, now) ? debtMs / SHARE : 0
   }
 
-  #isOtherInUse(turns: Turns, now: number): boolean {
+  #isOtherInUse(work: ScheduledWork, now: number): boolean {
     this.#forgetIdle(now)
-    return this.#woken.size > (this.#woken.has(turns) ? 1 : 0)
+    return this.#woken.size > (this.#woken.has(work) ? 1 : 0)
   }
 
   #forgetIdle(now: number): void {
-    for (const [turns, wokenAt] of this.#woken) {
+    for (const [work, wokenAt] of this.#woken) {
       if (now - wokenAt <= IN_USE_MS) return
-      this.#woken.delete(turns)
+      this.#woken.delete(work)
     }
   }
 
@@ -161,24 +161,24 @@ export class FairTurns {
     this.#spentMs = 0
     const now = this.#now()
     const order = [...this.#waiting].toSorted((one, other) => this.#used.get(one)! - this.#used.get(other)!)
-    for (const turns of order) {
-      if (this.#pauseOf(turns, now) > 0) continue
-      this.#serve(turns)
+    for (const work of order) {
+      if (this.#pauseOf(work, now) > 0) continue
+      this.#serve(work)
       if (this.#spentMs >= this.#turnMs) break
     }
     if (this.#waiting.size > 0) this.#schedule()
   }
 
-  #serve(turns: Turns): void {
-    const used = this.#used.get(turns)!
+  #serve(work: ScheduledWork): void {
+    const used = this.#used.get(work)!
     this.#clock = Math.max(this.#clock, used)
     const start = this.#now()
-    const hasMore = turns.work(start + this.#sliceMs)
+    const hasMore = work.work(start + this.#sliceMs)
     const took = this.#now() - start
     this.#spentMs += took
-    this.#used.set(turns, used + took)
-    this.charge(turns, took)
-    if (hasMore) this.#waiting.add(turns)
-    else this.#waiting.delete(turns)
+    this.#used.set(work, used + took)
+    this.charge(work, took)
+    if (hasMore) this.#waiting.add(work)
+    else this.#waiting.delete(work)
   }
 }

@@ -27,7 +27,7 @@ const READ_MS = 250
  * It is terminated only if its target responds to a second command, which interrupts scripts, before the first: then it
  * really blocks, rather than being slow.
  */
-export class LastWords {
+export class FinalMessages {
   readonly #process: BrowserProcess
   readonly #targets: TargetRegistry
   readonly #recording: RecorderSet
@@ -44,17 +44,17 @@ export class LastWords {
     this.#process = process
     this.#targets = targets
     this.#recording = recording
-    process.wire.onClose(() => (this.#isGone = true))
+    process.connection.onClose(() => (this.#isGone = true))
   }
 
   /** Asks all targets, and the browser itself. With 0, none is asked and nothing is known. */
-  async hear(deadlineMs: number): Promise<void> {
+  async collect(deadlineMs: number): Promise<void> {
     this.#isKnown = deadlineMs > 0
     if (deadlineMs === 0) return
-    this.#process.wire.hurry()
+    this.#process.connection.hurry()
     // A page whose popup is held does not respond, and its scripts are not the cause.
-    const { barrier } = this.#process.wire
-    const wasHeld = barrier.whenFree() !== null
+    const { barrier } = this.#process.connection
+    const wasHeld = barrier.whenResumed() !== null
     barrier.open()
     using deadline = new Deadline(deadlineMs)
     if (await this.#allAnswer(deadlineMs * (wasHeld ? INTERRUPT_SHARE_AFTER_HOLD : INTERRUPT_SHARE))) return
@@ -64,7 +64,7 @@ export class LastWords {
   }
 
   /**
-   * Ends the recording, after `hear`: from now on pages run no scripts of their own (except continuations after an
+   * Ends the recording, after `collect`: from now on pages run no scripts of their own (except continuations after an
    * `await`), and their events up to then are processed. If something is missing already, no target is asked again.
    */
   async silence(deadlineMs: number): Promise<void> {
@@ -82,12 +82,12 @@ export class LastWords {
    * Since when entries may be missing because the browser did not deliver them; null: none are. Once the pipe of the
    * browser has closed, this includes events after the recorders had stopped.
    */
-  unheardSince(): number | null {
-    const isUnheard = !this.#isKnown || this.#silent.size > 0 || this.#interrupted.size > 0
-    const heardAt = isUnheard ? this.#recording.heardAt(this.#silentPages()) : null
+  missingSince(): number | null {
+    const isMissing = !this.#isKnown || this.#silent.size > 0 || this.#interrupted.size > 0
+    const receivedAt = isMissing ? this.#recording.receivedAt(this.#silentPages()) : null
     const { lateSince } = this.#recording
-    if (heardAt === null || lateSince === null) return heardAt ?? lateSince
-    return Math.min(heardAt, lateSince)
+    if (receivedAt === null || lateSince === null) return receivedAt ?? lateSince
+    return Math.min(receivedAt, lateSince)
   }
 
   /** False: some did not, or new ones kept coming. */
@@ -109,29 +109,29 @@ export class LastWords {
   /** If the server itself was suspended, the deadline passes before it has read events that arrived in time. */
   async #readArrived(): Promise<void> {
     await nextTurn()
-    await Deadline.isMet(this.#process.wire.caughtUp(), READ_MS)
+    await Deadline.isMet(this.#process.connection.caughtUp(), READ_MS)
   }
 
   #disableScripts(sessionId: string): void {
-    const speaker = this.#targets.speaker(sessionId)
-    if (!speaker || isWorker(speaker)) return
-    this.#process.wire.tell('Emulation.setScriptExecutionDisabled', { value: true }, sessionId)
+    const source = this.#targets.source(sessionId)
+    if (!source || isWorker(source)) return
+    this.#process.connection.notify('Emulation.setScriptExecutionDisabled', { value: true }, sessionId)
   }
 
   #interrupt(sessionId: string): void {
-    const { wire } = this.#process
+    const { connection } = this.#process
     // Scripts run in pages and workers.
     if (sessionId === this.#targets.ownSessionId) return
     const answered = () => {
       if (!this.#silent.has(sessionId)) return
       this.#interrupted.add(sessionId)
-      wire.tell('Runtime.terminateExecution', {}, sessionId)
+      connection.notify('Runtime.terminateExecution', {}, sessionId)
     }
     // Workers do not support it, and respond at once, too.
     const refused = (error: unknown) => {
       if (!(error instanceof TargetGone)) answered()
     }
-    void wire.send('Performance.getMetrics', {}, sessionId).then(answered, refused)
+    void connection.send('Performance.getMetrics', {}, sessionId).then(answered, refused)
   }
 
   #askNew(): void {
@@ -140,28 +140,28 @@ export class LastWords {
       this.#asked.add(sessionId)
       this.#silent.add(sessionId)
       // Events before a late response were not recorded.
-      const heard = () => {
+      const responded = () => {
         if (!this.#isGone && !this.#recording.isStopped) this.#silent.delete(sessionId)
       }
       // An error is a response as well, and a target that is gone had sent all its events before. Exceptions: a broken
       // pipe, and the end of a target that did not respond in time, since we end it in the midst of its events.
       const failed = (error: unknown) => {
-        if (!this.#isInterrupting || !(error instanceof TargetGone)) heard()
+        if (!this.#isInterrupting || !(error instanceof TargetGone)) responded()
       }
-      this.#answering.push(this.#ask(sessionId).then(heard, failed))
+      this.#answering.push(this.#ask(sessionId).then(responded, failed))
     }
   }
 
   /** The response comes between scripts. */
   #ask(sessionId: string): Promise<unknown> {
-    const { wire } = this.#process
-    if (sessionId === this.#targets.ownSessionId) return wire.send('Browser.getVersion', {}, sessionId)
-    const speaker = this.#targets.speaker(sessionId)
+    const { connection } = this.#process
+    if (sessionId === this.#targets.ownSessionId) return connection.send('Browser.getVersion', {}, sessionId)
+    const source = this.#targets.source(sessionId)
     // Workers respond to most commands in the midst of their scripts, but not to this one; pages with a dialog do not
     // respond to it.
-    return speaker && isWorker(speaker)
-      ? wire.send('Runtime.evaluate', { expression: '0', silent: true }, sessionId)
-      : wire.send('Runtime.getHeapUsage', {}, sessionId)
+    return source && isWorker(source)
+      ? connection.send('Runtime.evaluate', { expression: '0', silent: true }, sessionId)
+      : connection.send('Runtime.getHeapUsage', {}, sessionId)
   }
 
   #everyone(): string[] {
@@ -171,7 +171,7 @@ export class LastWords {
   /** Null: all of them, because the browser itself does not respond. */
   #silentPages(): Set<string | null> | null {
     if (!this.#isKnown || this.#silent.has(this.#targets.ownSessionId)) return null
-    const unheard = [...this.#silent, ...this.#interrupted]
-    return new Set(unheard.map((sessionId) => this.#targets.speaker(sessionId)?.page?.pageId ?? null))
+    const missing = [...this.#silent, ...this.#interrupted]
+    return new Set(missing.map((sessionId) => this.#targets.source(sessionId)?.page?.pageId ?? null))
   }
 }

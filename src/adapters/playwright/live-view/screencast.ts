@@ -3,7 +3,7 @@ import type { PictureOptions } from '../../../ports/live-view.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
-import type { CastFrame, FrameStream } from './frame-stream.ts'
+import type { ScreencastFrame, FrameStream } from './frame-stream.ts'
 import { jpegSize } from './jpeg-size.ts'
 
 /** So many frames the browser sends without an answer. It forgets what changes then. */
@@ -16,15 +16,15 @@ const SHORTEST_PAUSE_MS = 40
 const START_AGAIN_MS = 50
 
 /** How its readers see the page. */
-export type CastOptions = Pick<PictureOptions, 'maxWidth' | 'maxHeight' | 'quality'>
+export type ScreencastOptions = Pick<PictureOptions, 'maxWidth' | 'maxHeight' | 'quality'>
 
 /** One page that is shown. */
-export interface ShownPage {
+export interface ScreencastPage {
   targetId: string
   pageId: string
 }
 
-interface HeardFrame {
+interface ReceivedFrame {
   number: number
   at: number
   /** When the browser had read the answer, at the latest. */
@@ -37,28 +37,34 @@ interface HeardFrame {
  * also of a page that stands still or hangs, and then one for each change (with `everyNthFrame` it would leave out the last
  * change of a page that stands still afterwards). What it forgot because it waited for answers shows in a fresh start.
  */
-export class Cast {
-  readonly page: ShownPage
-  readonly #options: CastOptions
-  readonly #wire: CdpConnection
+export class Screencast {
+  readonly page: ScreencastPage
+  readonly #options: ScreencastOptions
+  readonly #connection: CdpConnection
   readonly #targets: TargetRegistry
   readonly #logger: Logger
   readonly #streams = new Set<FrameStream>()
   readonly #starting: Promise<string | null>
   #sessionId: string | null = null
-  #latest: CastFrame | null = null
-  #unanswered: HeardFrame[] = []
+  #latest: ScreencastFrame | null = null
+  #unanswered: ReceivedFrame[] = []
   /** The last ones, oldest first. */
-  #heard: HeardFrame[] = []
+  #received: ReceivedFrame[] = []
   #pause: NodeJS.Timeout | null = null
   #untilStill: NodeJS.Timeout | null = null
   #untilStart: NodeJS.Timeout | undefined
   #stopped = false
 
-  constructor(page: ShownPage, options: CastOptions, wire: CdpConnection, targets: TargetRegistry, logger: Logger) {
+  constructor(
+    page: ScreencastPage,
+    options: ScreencastOptions,
+    connection: CdpConnection,
+    targets: TargetRegistry,
+    logger: Logger,
+  ) {
     this.page = page
     this.#options = options
-    this.#wire = wire
+    this.#connection = connection
     this.#targets = targets
     this.#logger = logger
     this.#starting = this.#start()
@@ -77,14 +83,14 @@ export class Cast {
     this.#streams.add(stream)
     if (this.#latest) stream.offer(this.#latest)
     // It may want more frames than those before it.
-    if (this.#pause) this.#goOn()
+    if (this.#pause) this.#resume()
   }
 
   remove(stream: FrameStream): void {
     this.#streams.delete(stream)
   }
 
-  heard({ data, metadata, sessionId }: CdpEvents['Page.screencastFrame']): void {
+  received({ data, metadata, sessionId }: CdpEvents['Page.screencastFrame']): void {
     if (this.#stopped) return
     const { deviceWidth, deviceHeight, timestamp } = metadata
     const viewport = { width: Math.round(deviceWidth), height: Math.round(deviceHeight) }
@@ -95,8 +101,8 @@ export class Cast {
     this.#latest = { at, pageId, jpeg: data, ...(jpegSize(data) ?? viewport), viewport }
     if (isNew) for (const stream of this.#streams) stream.offer(this.#latest)
     const pauseMs = Math.min(...[...this.#streams].map(({ intervalMs }) => intervalMs))
-    if (pauseMs < SHORTEST_PAUSE_MS) this.#goOn()
-    else this.#pause ??= setTimeout(() => this.#goOn(), pauseMs)
+    if (pauseMs < SHORTEST_PAUSE_MS) this.#resume()
+    else this.#pause ??= setTimeout(() => this.#resume(), pauseMs)
   }
 
   /** Ends the screencast; nothing of it is left in the browser. */
@@ -106,15 +112,15 @@ export class Cast {
     clearTimeout(this.#untilStart)
     const sessionId = await this.#starting
     if (sessionId === null) return
-    this.#wire.tell('Page.stopScreencast', {}, sessionId)
-    this.#wire.tell('Target.detachFromTarget', { sessionId }, this.#targets.ownSessionId)
+    this.#connection.notify('Page.stopScreencast', {}, sessionId)
+    this.#connection.notify('Target.detachFromTarget', { sessionId }, this.#targets.ownSessionId)
   }
 
   async #start(): Promise<string | null> {
     try {
       const given = { targetId: this.page.targetId, flatten: true }
       const own = this.#targets.ownSessionId
-      const { sessionId } = await this.#wire.send('Target.attachToTarget', given, own)
+      const { sessionId } = await this.#connection.send('Target.attachToTarget', given, own)
       this.#sessionId = sessionId
       if (!this.#stopped) this.#begin(sessionId)
       return sessionId
@@ -128,49 +134,51 @@ export class Cast {
   #begin(sessionId: string): void {
     const { maxWidth, maxHeight, quality } = this.#options
     const size = { ...(maxWidth === null ? {} : { maxWidth }), ...(maxHeight === null ? {} : { maxHeight }) }
-    this.#wire.send('Page.startScreencast', { format: 'jpeg', quality, ...size }, sessionId).catch((error: unknown) => {
-      this.#logger.trace({ err: error, ...this.page }, 'a page cannot be shown yet')
-      if (this.#stopped) return
-      clearTimeout(this.#untilStart)
-      this.#untilStart = setTimeout(() => this.#startAgain(), START_AGAIN_MS)
-    })
+    this.#connection
+      .send('Page.startScreencast', { format: 'jpeg', quality, ...size }, sessionId)
+      .catch((error: unknown) => {
+        this.#logger.trace({ err: error, ...this.page }, 'a page cannot be shown yet')
+        if (this.#stopped) return
+        clearTimeout(this.#untilStart)
+        this.#untilStart = setTimeout(() => this.#startAgain(), START_AGAIN_MS)
+      })
   }
 
-  #note(frame: HeardFrame): void {
+  #note(frame: ReceivedFrame): void {
     this.#unanswered.push(frame)
-    this.#heard = [...this.#heard, frame].slice(-UNANSWERED_MOST)
+    this.#received = [...this.#received, frame].slice(-UNANSWERED_MOST)
   }
 
   /** Answers, so that more frames come. */
-  #goOn(): void {
+  #resume(): void {
     this.#clearTimers()
     if (this.#unanswered.length >= UNANSWERED_MOST) return this.#startAgain()
     for (const frame of this.#unanswered) void this.#answer(frame)
     this.#unanswered = []
   }
 
-  async #answer(frame: HeardFrame): Promise<void> {
+  async #answer(frame: ReceivedFrame): Promise<void> {
     // One that is not taken any more was read as well.
     await Promise.allSettled([
-      this.#wire.send('Page.screencastFrameAck', { sessionId: frame.number }, this.#sessionId!),
+      this.#connection.send('Page.screencastFrameAck', { sessionId: frame.number }, this.#sessionId!),
     ])
     frame.answeredAt = Date.now()
-    if (this.#stopped || frame !== this.#heard.at(-1) || !this.#mayHaveMissed()) return
+    if (this.#stopped || frame !== this.#received.at(-1) || !this.#mayHaveMissed()) return
     this.#untilStill ??= setTimeout(() => this.#startAgain(), STILL_MS)
   }
 
   /** Whether as many answers as the browser goes without were still missing when it sent the last frame. */
   #mayHaveMissed(): boolean {
-    const last = this.#heard[UNANSWERED_MOST - 1]
-    return last !== undefined && this.#heard[0]!.answeredAt >= last.at
+    const last = this.#received[UNANSWERED_MOST - 1]
+    return last !== undefined && this.#received[0]!.answeredAt >= last.at
   }
 
   #startAgain(): void {
     this.#clearTimers()
     clearTimeout(this.#untilStart)
     this.#unanswered = []
-    this.#heard = []
-    this.#wire.tell('Page.stopScreencast', {}, this.#sessionId!)
+    this.#received = []
+    this.#connection.notify('Page.stopScreencast', {}, this.#sessionId!)
     this.#begin(this.#sessionId!)
   }
 

@@ -8,11 +8,11 @@ import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/br
 import { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-process.ts'
 import { MESSAGE_LIMITS } from '../../../src/adapters/playwright/cdp/pipe/message-limits.ts'
 import { RUN } from '../../../src/adapters/playwright/cdp/barrier/release-barrier.ts'
-import { LastWords } from '../../../src/adapters/playwright/session/last-words.ts'
+import { FinalMessages } from '../../../src/adapters/playwright/session/final-messages.ts'
 import { ENTRY_MS, RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
-import { fakeWire, impatientPipes, type FakeWire } from './fake-wire.ts'
+import { fakeCdpConnection, impatientPipes, type FakeCdpConnection } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
 import { logger, processesWith, startTestPool, type TestPool } from './test-pool.ts'
@@ -47,14 +47,14 @@ afterAll(async () => {
 })
 
 /** Observed targets, and their recorder. */
-async function record({ wire, sent, answer }: FakeWire) {
-  const targets = new TargetRegistry(wire)
+async function record({ connection, sent, answer }: FakeCdpConnection) {
+  const targets = new TargetRegistry(connection)
   const starting = targets.start()
   answer('Target.attachToBrowserTarget', { sessionId: 'own' })
   await expect.poll(() => sent.at(-1)).toContain('Target.setDiscoverTargets')
   answer('Target.setDiscoverTargets', {})
   await starting
-  const recording = new RecorderSet(wire, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
+  const recording = new RecorderSet(connection, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
   onTestFinished(() => recording.stop())
   return { targets, recording }
 }
@@ -64,12 +64,12 @@ describe('what was said last', () => {
     ['a page', 'page', 'page'],
     ['a worker', 'with-worker', 'worker'],
     ['a frame in a process of its own', 'with-frame', 'frame'],
-  ])('by %s is recorded by flush', async (_, page, speaker) => {
+  ])('by %s is recorded by flush', async (_, page, source) => {
     const { session, recorder } = await pool.start()
     void session.open(`${site.url}/page/${page}`, NO_DEADLINE)
-    await site.told(speaker)
+    await site.told(source)
     await session.flush(PATIENCE.timeout)
-    expect(recorder.texts()).toEqual(Array.from({ length: LINES }, (_unused, index) => `${speaker} ${index + 1}`))
+    expect(recorder.texts()).toEqual(Array.from({ length: LINES }, (_unused, index) => `${source} ${index + 1}`))
     await session.close(1_000)
   })
 
@@ -84,17 +84,17 @@ describe('what was said last', () => {
       await session.finishFiles(600_000)
       const lines = recorder.texts()
       await session.close(1_000)
-      expect(session.unheardSince()).toBe(null)
+      expect(session.missingSince()).toBe(null)
       expect(recorder.texts()).toEqual(lines)
       expect(lines).toEqual(Array.from(lines, (_unused, index) => `line ${index + 1}`))
     },
   )
 
   test('is asked of everyone who may speak, and of nobody else', () => {
-    const { wire, attach } = fakeWire()
-    const targets = new TargetRegistry(wire)
+    const { connection, attach } = fakeCdpConnection()
+    const targets = new TargetRegistry(connection)
     attach('blank page of nobody', 'page')
-    const recording = new RecorderSet(wire, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
+    const recording = new RecorderSet(connection, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
     onTestFinished(() => recording.stop())
     attach('page', 'page')
     attach('frame', 'iframe', 'page')
@@ -109,110 +109,110 @@ describe('what was said last', () => {
     ['a page that had to be ended itself', ['gone'], false],
     ['a page that is silent', [], false],
   ] as const)('of %s: whether all is known', async (_, events, isKnown) => {
-    const fake = fakeWire()
-    const { wire, sent, hear, answer, attach } = fake
+    const fake = fakeCdpConnection()
+    const { connection, sent, emit, answer, attach } = fake
     const { targets, recording } = await record(fake)
     attach('page', 'page')
-    const words = new LastWords({ wire } as BrowserProcess, targets, recording)
-    const hearing = words.hear(40)
+    const messages = new FinalMessages({ connection } as BrowserProcess, targets, recording)
+    const collecting = messages.collect(40)
     answer('Browser.getVersion', {})
     await expect.poll(() => sent.at(-1)).toContain('Performance.getMetrics')
     for (const event of events) {
       if (event === 'answer') answer('Runtime.getHeapUsage', {})
       else if (event === 'interrupted') answer('Performance.getMetrics', {})
-      else hear('Target.detachedFromTarget', { sessionId: 'page' })
+      else emit('Target.detachedFromTarget', { sessionId: 'page' })
     }
-    await hearing
-    expect(words.unheardSince() === null).toBe(isKnown)
+    await collecting
+    expect(messages.missingSince() === null).toBe(isKnown)
     expect(sent.some((text) => text.includes('Runtime.terminateExecution'))).toBe(events[0] === 'interrupted')
   })
 
   test.each([
-    ['an answer', ({ answer }: FakeWire) => answer('Runtime.getHeapUsage', {})],
+    ['an answer', ({ answer }: FakeCdpConnection) => answer('Runtime.getHeapUsage', {})],
     [
       'a line that is too large to be read, and the answer after it',
-      ({ hear, answer }: FakeWire) => {
-        hear('Runtime.consoleAPICalled', { type: 'log', text: 'x'.repeat(MESSAGE_LIMITS.parsed) }, 'page')
+      ({ emit, answer }: FakeCdpConnection) => {
+        emit('Runtime.consoleAPICalled', { type: 'log', text: 'x'.repeat(MESSAGE_LIMITS.parsed) }, 'page')
         answer('Runtime.getHeapUsage', {})
       },
     ],
   ])('of a page is not known by %s that comes when nothing is recorded any more', async (_, tell) => {
-    const fake = fakeWire()
-    const { wire, answer, attach } = fake
+    const fake = fakeCdpConnection()
+    const { connection, answer, attach } = fake
     const { targets, recording } = await record(fake)
     attach('page', 'page')
-    const words = new LastWords({ wire } as BrowserProcess, targets, recording)
-    const hearing = words.hear(10)
+    const messages = new FinalMessages({ connection } as BrowserProcess, targets, recording)
+    const collecting = messages.collect(10)
     answer('Browser.getVersion', {})
-    await hearing
+    await collecting
     recording.stop()
     tell(fake)
     await new Promise(setImmediate)
-    expect(words.unheardSince()).not.toBe(null)
+    expect(messages.missingSince()).not.toBe(null)
   })
 
   test('that was too large to be read is missing where it comes when nothing is recorded any more', async () => {
-    const fake = fakeWire()
-    const { wire, hear, answer, attach } = fake
+    const fake = fakeCdpConnection()
+    const { connection, emit, answer, attach } = fake
     const { targets, recording } = await record(fake)
     attach('page', 'page')
-    const words = new LastWords({ wire } as BrowserProcess, targets, recording)
-    const hearing = words.hear(60_000)
+    const messages = new FinalMessages({ connection } as BrowserProcess, targets, recording)
+    const collecting = messages.collect(60_000)
     answer('Browser.getVersion', {})
     answer('Runtime.getHeapUsage', {})
-    await hearing
-    expect(words.unheardSince()).toBe(null)
+    await collecting
+    expect(messages.missingSince()).toBe(null)
     recording.stop()
-    hear('Runtime.consoleAPICalled', { type: 'log', text: 'x'.repeat(MESSAGE_LIMITS.parsed) }, 'page')
-    await expect.poll(() => words.unheardSince()).not.toBe(null)
+    emit('Runtime.consoleAPICalled', { type: 'log', text: 'x'.repeat(MESSAGE_LIMITS.parsed) }, 'page')
+    await expect.poll(() => messages.missingSince()).not.toBe(null)
   })
 
   test('is read where it has come in time, and the server has not looked at it when the time is up', async () => {
-    const fake = fakeWire()
-    const { wire, answer, attach } = fake
+    const fake = fakeCdpConnection()
+    const { connection, answer, attach } = fake
     const { targets, recording } = await record(fake)
     attach('page', 'page')
-    const words = new LastWords({ wire } as BrowserProcess, targets, recording)
-    const hearing = words.hear(10)
+    const messages = new FinalMessages({ connection } as BrowserProcess, targets, recording)
+    const collecting = messages.collect(10)
     const until = performance.now() + 50
     while (performance.now() < until);
     setImmediate(() => {
       answer('Browser.getVersion', {})
       answer('Runtime.getHeapUsage', {})
     })
-    await hearing
-    expect(words.unheardSince()).toBe(null)
+    await collecting
+    expect(messages.missingSince()).toBe(null)
   })
 
   test('of a page that closes by itself is known', async () => {
-    const fake = fakeWire()
-    const { wire, hear, answer, attach } = fake
+    const fake = fakeCdpConnection()
+    const { connection, emit, answer, attach } = fake
     const { targets, recording } = await record(fake)
     attach('page', 'page')
-    const words = new LastWords({ wire } as BrowserProcess, targets, recording)
-    const hearing = words.hear(60_000)
+    const messages = new FinalMessages({ connection } as BrowserProcess, targets, recording)
+    const collecting = messages.collect(60_000)
     answer('Browser.getVersion', {})
-    hear('Target.detachedFromTarget', { sessionId: 'page' })
-    await hearing
-    expect(words.unheardSince()).toBe(null)
+    emit('Target.detachedFromTarget', { sessionId: 'page' })
+    await collecting
+    expect(messages.missingSince()).toBe(null)
   })
 
   test('is not kept back by what a client holds: its opener could not speak', async () => {
-    const fake = fakeWire()
-    const { wire, sent, hear } = fake
+    const fake = fakeCdpConnection()
+    const { connection, sent, emit } = fake
     const { targets, recording } = await record(fake)
     const holding = { method: 'Target.setAutoAttach', params: { autoAttach: true, waitForDebuggerOnStart: true } }
-    wire.barrier.enter({}, 'client')
-    wire.barrier.pass({ ...holding, sessionId: 'client' }, () => undefined)
+    connection.barrier.enter({}, 'client')
+    connection.barrier.pass({ ...holding, sessionId: 'client' }, () => undefined)
     const targetInfo = { targetId: 'popup', type: 'page', title: '', url: '', canAccessOpener: true }
-    hear('Target.attachedToTarget', { sessionId: 'popup', targetInfo, waitingForDebugger: true })
-    wire.release('popup')
+    emit('Target.attachedToTarget', { sessionId: 'popup', targetInfo, waitingForDebugger: true })
+    connection.release('popup')
     const hasRun = () => sent.some((text) => text.includes(RUN))
     expect(hasRun()).toBe(false)
-    const words = new LastWords({ wire } as BrowserProcess, targets, recording)
-    const hearing = words.hear(20)
+    const messages = new FinalMessages({ connection } as BrowserProcess, targets, recording)
+    const collecting = messages.collect(20)
     expect(hasRun()).toBe(true)
-    await hearing
+    await collecting
   })
 
   test('is read before the end of the browser is told, whoever else still holds its pipe', async () => {
@@ -233,14 +233,14 @@ kill -9 $$
     const mode = { executable, sandboxed: false, firstUid: null, ownUids: false }
     const parent = new BrowsersDirectory(join(directory, 'browsers'), logger)
     const browser = await BrowserProcess.start(mode, parent, createBrowserPipes(), logger)
-    let heard = 0
-    browser.wire.on('Inspector.targetCrashed', () => (heard += 1))
+    let received = 0
+    browser.connection.on('Inspector.targetCrashed', () => (received += 1))
     // Nothing is read in the meantime.
     const isDead = () => readFileSync(`/proc/${browser.pid}/stat`, 'utf8').includes(') Z ')
     for (let look = 0; look < 1_000 && !isDead(); look += 1)
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
     expect(await browser.fellSilent).toBe('killed by SIGKILL')
-    expect(heard).toBe(EVENTS)
+    expect(received).toBe(EVENTS)
     // Until it has become what it was started as, it has the command line of its parent.
     await expect.poll(() => processesWith(helper.join('\0'))).toHaveLength(1)
     await browser.close(0)
@@ -249,18 +249,18 @@ kill -9 $$
 
 test('each entry is charged to its browser, which is not held up at its end by what it owes', async () => {
   const pipes = impatientPipes()
-  const [charge, release] = [vi.spyOn(pipes.turns, 'charge'), vi.spyOn(pipes.turns, 'release')]
-  const fake = fakeWire(pipes)
-  const { wire, hear, attach } = fake
+  const [charge, release] = [vi.spyOn(pipes.scheduler, 'charge'), vi.spyOn(pipes.scheduler, 'release')]
+  const fake = fakeCdpConnection(pipes)
+  const { connection, emit, attach } = fake
   const { targets, recording } = await record(fake)
   attach('page', 'page')
   const charged = () => charge.mock.calls.filter(([, milliseconds]) => milliseconds === ENTRY_MS).length
   const before = charged()
-  for (let line = 0; line < 3; line += 1) hear('Runtime.consoleAPICalled', CONSOLE_CALL, 'page')
+  for (let line = 0; line < 3; line += 1) emit('Runtime.consoleAPICalled', CONSOLE_CALL, 'page')
   await expect.poll(() => charged() - before).toBe(3)
   expect(release).not.toHaveBeenCalled()
-  await new LastWords({ wire } as BrowserProcess, targets, recording).hear(1)
-  expect(release).toHaveBeenCalledWith(wire)
+  await new FinalMessages({ connection } as BrowserProcess, targets, recording).collect(1)
+  expect(release).toHaveBeenCalledWith(connection)
 })
 
 const CONSOLE_CALL = {
