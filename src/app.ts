@@ -117,7 +117,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const atWork = { storage: Promise.withResolvers<void>(), browser: Promise.withResolvers<void>() }
   const storageOpens = openStorage(config, logger, {
     onLost: storeLost,
-    hasRoom: (isEnd) => space.hasRoomForLogs(isEnd),
+    hasSpace: (isEnd) => space.hasSpaceForLogs(isEnd),
     onStarting: atWork.storage.resolve,
   })
   const opensStorage = Promise.allSettled([longStep('opening the database', storageOpens, say)])
@@ -158,18 +158,20 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 
   const { maxSessions, maxQueued, egress, captureBodies, redact } = config
   const profiles = new Profiles(store, new ProfileCipher(directory.profileKeys))
-  const requireRoom = async () => {
-    if (storesHere) await space.requireRoom()
+  const requireSpace = async () => {
+    if (storesHere) await space.requireSpace()
   }
   const bytes = opening.adopt(await openArtifactStore(config, directory.path, logger), (opened) => opened.close())
-  const room = IS_HERE[config.artifacts.kind] ? () => space.roomForFiles() : undefined
-  const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger, room), (opened) =>
-    opened.close(),
+  const freeBytesLeft = IS_HERE[config.artifacts.kind] ? () => space.spaceForFiles() : undefined
+  const artifacts = opening.adopt(
+    new Artifacts(store, bytes, config.artifactQuotaBytes, logger, freeBytesLeft),
+    (opened) => opened.close(),
   )
   const { artifactQuotaBytes: quotaBytes } = config
   const cipher = new BodyCipher(config.bodyKeys ?? [])
-  const bodies = opening.adopt(new Bodies({ store, bytes, cipher, quotaBytes, logger, free: room }), (opened) =>
-    opened.close(),
+  const bodies = opening.adopt(
+    new Bodies({ store, bytes, cipher, quotaBytes, logger, free: freeBytesLeft }),
+    (opened) => opened.close(),
   )
   const tasks = new AgentTasks(store, await openModel(config, logger), new WorkerSchemas(), logger)
   const har = { store, readBody: bodies.bytesOf.bind(bodies) }
@@ -190,7 +192,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     egress,
     captureBodies,
     redact,
-    requireRoom,
+    requireSpace,
     deadlines: options.deadlines,
   })
   opening.defer(() => sessions.close(SESSIONS_CLOSE_MS))

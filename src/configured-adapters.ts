@@ -19,7 +19,7 @@ import { StartupFailed } from './startup-failed.ts'
 export async function openStorage(
   config: Config,
   logger: Logger,
-  hooks: Pick<DatabaseEnvironment, 'onLost' | 'hasRoom' | 'onStarting'> = {},
+  hooks: Pick<DatabaseEnvironment, 'onLost' | 'hasSpace' | 'onStarting'> = {},
 ): Promise<Store> {
   const [{ openStore }, { DatabaseUnusable }] = await Promise.all([
     import('./adapters/postgres/store.ts'),

@@ -1,7 +1,7 @@
 import { connect } from './commands/connect.ts'
 import { createKey, listKeys, revokeKey } from './commands/keys.ts'
 import { migrate } from './commands/migrate.ts'
-import { print, tell } from './commands/stdio.ts'
+import { print, printNotice } from './commands/stdio.ts'
 import { printSchema } from './commands/print-schema.ts'
 import { serve } from './commands/serve.ts'
 import { rotateKeys } from './commands/signing-keys.ts'
@@ -60,7 +60,7 @@ let exitCode: number
 try {
   exitCode = await run(process.argv.slice(2))
 } catch (error) {
-  tell(explain(error))
+  printNotice(explain(error))
   exitCode = error instanceof UsageError ? 2 : 1
 }
 // Output to a pipe is asynchronous: it is flushed before the exit. The exit does not wait for anything else.

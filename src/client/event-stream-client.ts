@@ -110,9 +110,9 @@ async function refusal(response: Response): Promise<Error> {
   try {
     const { errors } = JSON.parse(await boundedText(response)) as { errors?: LogResultError[] }
     if (!errors?.length) return failure
-    const told = followLogError(errors)
-    const { code, retryAfterSeconds, maxRetries } = told
-    return new FollowLogError(told.message, {
+    const reported = followLogError(errors)
+    const { code, retryAfterSeconds, maxRetries } = reported
+    return new FollowLogError(reported.message, {
       code,
       errors,
       maxRetries,

@@ -6,7 +6,7 @@ import { CDP_CLOSE } from '../contract/cdp-close-codes.ts'
 import { CDP_PATH } from '../http-paths.ts'
 import { StartupFailed } from '../startup-failed.ts'
 import { readAdminKey } from './admin-key.ts'
-import { print, tell } from './stdio.ts'
+import { print, printNotice } from './stdio.ts'
 import { serverApi } from './server-api.ts'
 import { readOptions, UsageError, type Command } from './cli.ts'
 
@@ -43,7 +43,7 @@ The API key is the one in TABWIRE_API_KEY, which needs the scopes READ and CONNE
     await bridge.close()
     if (end === null) return 0
     const isOver = end.code === CDP_CLOSE.sessionEnded
-    tell(
+    printNotice(
       isOver ? `Ended: ${end.reason}.` : `The connection with the server ended: ${end.reason || `code ${end.code}`}.`,
     )
     return isOver ? 0 : 1

@@ -8,7 +8,7 @@ import { withDataDirectoryLocked } from './data-directory-locked.ts'
 import type { KeyAdmin, ListedKey } from './key-admin.ts'
 import { keysInDatabase } from './keys-in-database.ts'
 import { keysThroughServer } from './keys-through-server.ts'
-import { print, tell } from './stdio.ts'
+import { print, printNotice } from './stdio.ts'
 import { readOptions, UsageError, type Command } from './cli.ts'
 
 const WHERE = `The keys are those of the database in DATABASE_URL, else of TABWIRE_DATA_DIR. While a server runs on that data
@@ -46,7 +46,7 @@ ${WHERE}`,
       expiresAt: values['expires-in-days'] === undefined ? null : readExpiry(values['expires-in-days']),
     }
     const { id, secret } = await withKeyRing((keys) => keys.create(key))
-    tell(`Created the key ${id} of ${key.owner}: ${key.scopes.join(', ')}.`)
+    printNotice(`Created the key ${id} of ${key.owner}: ${key.scopes.join(', ')}.`)
     print(secret)
     return 0
   },

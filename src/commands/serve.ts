@@ -6,7 +6,7 @@ import { createLogger, type Logger } from '../logger.ts'
 import { DEMO_PATH } from '../http-paths.ts'
 import { faultOwner } from '../fault-owner.ts'
 import { useTempDirectory } from '../temp-directory.ts'
-import { print, tell } from './stdio.ts'
+import { print, printNotice } from './stdio.ts'
 import { inLines, readOptions, type Command } from './cli.ts'
 
 /**
@@ -41,10 +41,10 @@ ${inLines(CONFIG_VARIABLES, 100)}`,
     const end = waitForEnd(logger)
     await useTempDirectory(config.tempDir)
     const { startApp } = await import('../app.ts')
-    const app = await startApp(config, { logger, say: tell })
+    const app = await startApp(config, { logger, say: printNotice })
     announce(app, config)
     const lost = app.closed.then((reason) => {
-      tell(`tabwire: ${reason}`)
+      printNotice(`tabwire: ${reason}`)
       return 1
     })
     const exitCode = await Promise.race([end, lost])
@@ -60,7 +60,7 @@ function waitForEnd(logger: Logger): Promise<number> {
     process.on(signal, () => {
       if (firstAt === undefined) {
         firstAt = performance.now()
-        if (signal !== 'SIGHUP') tell('Ending the sessions; press Ctrl-C again to exit immediately.')
+        if (signal !== 'SIGHUP') printNotice('Ending the sessions; press Ctrl-C again to exit immediately.')
         resolve(0)
       } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
         process.exit(128 + number)
@@ -111,7 +111,7 @@ function announce(app: App, config: Config): void {
   print(`  Database: ${app.describe.database}`)
   print(`  Artifacts: ${app.describe.artifacts}`)
   print(`  Browser: ${app.describe.browser}`)
-  for (const warning of app.warnings) tell(`Warning: ${warning}`)
+  for (const warning of app.warnings) printNotice(`Warning: ${warning}`)
 }
 
 /**

@@ -4,6 +4,6 @@ export function print(line = ''): void {
 }
 
 /** Standard error is for everything else: problems, warnings, progress. */
-export function tell(line: string): void {
+export function printNotice(line: string): void {
   process.stderr.write(`${line}\n`)
 }

@@ -12,7 +12,7 @@ export interface CapturedBody {
 }
 
 /** Members of an entry that describe a body. */
-export type KeptBody = { body: BodyData; omitted: null } | { body: null; omitted: BodyOmission }
+export type SavedBody = { body: BodyData; omitted: null } | { body: null; omitted: BodyOmission }
 
 /** The row of a body that is stored separately. Its bytes are in the ArtifactStore, under its key. */
 export interface StoredBody {

@@ -3,9 +3,9 @@ import type { ActionContext, ActionOutcome, ActionStep, ObservationOutcome, Obse
 import type { ArtifactKind, BrowserRecordingKind } from './artifact.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from './cdp-client.ts'
 import type { EgressPolicy } from './egress.ts'
-import type { CapturedBody, KeptBody } from './body.ts'
+import type { CapturedBody, SavedBody } from './body.ts'
 import type { CaptureOptions } from './capture.ts'
-import type { FileRoom } from './file-room.ts'
+import type { SpaceReservation } from './space-reservation.ts'
 import type { InputEvent } from '../contract/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from './live-view.ts'
 import type {
@@ -56,14 +56,14 @@ export interface BrowserFile {
   name: string
   contentType: string
   pageId: string | null
-  /** Its bytes, until keepFile has resolved. Rejects if the path is not a plain file. */
+  /** Its bytes, until saveFile has resolved. Rejects if the path is not a plain file. */
   open(): Promise<Readable>
-  /** The room reserved while it was written; keepFile releases it. */
-  room?: FileRoom
+  /** The space reserved while it was written; saveFile releases it. */
+  reservation?: SpaceReservation
 }
 
 /** The result of saving a file: its artifact, or why it could not be saved, for people. */
-export type KeptFile = { artifactId: string; failure: null } | { artifactId: null; failure: string }
+export type SavedFile = { artifactId: string; failure: null } | { artifactId: null; failure: string }
 
 /**
  * Receives the events of a browser session. Calls are synchronous, in order of occurrence, cheap, and never throw; they
@@ -87,12 +87,12 @@ export interface EventSink {
   /** An internal error while handling browser events: the session must end. */
   failed(error: unknown): void
   /** Saves a file as an artifact of the session. Never rejects. */
-  keepFile(file: BrowserFile): Promise<KeptFile>
+  saveFile(file: BrowserFile): Promise<SavedFile>
   /**
    * Masks secrets in a body and stores it, inline or separately; resolves once it is durable, so that the entry can
    * refer to it. Never rejects.
    */
-  keepBody(body: CapturedBody): Promise<KeptBody>
+  saveBody(body: CapturedBody): Promise<SavedBody>
   /**
    * The text is about to be typed into a possibly secret field: from now on it is masked in recordings. Returns a
    * function that undoes this, if the field turns out not to be secret.
@@ -103,8 +103,8 @@ export interface EventSink {
    * from masking.
    */
   masked(text: string): string
-  /** Reserves room for a file that is being written: until released, the file counts against the owner's quota. */
-  openRoom(): FileRoom
+  /** Reserves space for a file that is being written: until released, the file counts against the owner's quota. */
+  reserveSpace(): SpaceReservation
 }
 
 /** The outcome of opening a page: data, never an exception, since the page is not under our control. */
@@ -177,7 +177,7 @@ export interface BrowserSession {
    */
   flush(deadlineMs: number, cutBy?: CutFailure): Promise<void>
   /**
-   * Stops the requested recordings and passes each to Recorder.keepFile; waits for downloads that are being saved. Also
+   * Stops the requested recordings and passes each to Recorder.saveFile; waits for downloads that are being saved. Also
    * after a crash, with what has been recorded. Pages run until it is done, and their events until then are recorded,
    * including requests that are cut off; later ones are not. Never rejects. Call after `flush`, before `close`.
    */

@@ -4,7 +4,7 @@ import { PulledStream } from '../../src/async/pulled-stream.ts'
 
 /** Numbers that are offered; it ends after 9. */
 class Numbers extends PulledStream<number> {
-  readonly told: string[] = []
+  readonly reported: string[] = []
   readonly #offered: number[] = []
   #failure: Error | null = null
 
@@ -19,7 +19,7 @@ class Numbers extends PulledStream<number> {
   }
 
   protected begin(): void {
-    this.told.push('begun')
+    this.reported.push('begun')
   }
 
   protected async pull(): Promise<number | null> {
@@ -34,7 +34,7 @@ class Numbers extends PulledStream<number> {
   }
 
   protected free(): void {
-    this.told.push('freed')
+    this.reported.push('freed')
   }
 }
 
@@ -43,13 +43,13 @@ const NONE = { done: true, value: undefined }
 test('values come in order, one for each that is asked for, and it frees itself at its end', async () => {
   const stop = new AbortController()
   const numbers = new Numbers(stop.signal)
-  expect(numbers.told).toEqual([])
+  expect(numbers.reported).toEqual([])
   const asked = [numbers.next(), numbers.next(), numbers.next(), numbers.next()]
   numbers.offer(1)
   numbers.offer(2, 9, 3)
   const values = (await Promise.all(asked)).map(({ value }) => value)
   expect(values).toEqual([1, 2, undefined, undefined])
-  expect(numbers.told).toEqual(['begun', 'freed'])
+  expect(numbers.reported).toEqual(['begun', 'freed'])
   expect(getEventListeners(stop.signal, 'abort')).toEqual([])
 })
 
@@ -58,7 +58,7 @@ test('a reader that leaves waits for nothing', async () => {
   const waiting = numbers.next()
   expect(await numbers.return()).toEqual(NONE)
   expect(await waiting).toEqual(NONE)
-  expect(numbers.told.at(-1)).toBe('freed')
+  expect(numbers.reported.at(-1)).toBe('freed')
   numbers.offer(1)
   expect(await numbers.next()).toEqual(NONE)
 })
@@ -68,7 +68,7 @@ test('one that never began is freed, too, and once', async () => {
   await expect(numbers.throw(new Error('thrown'))).rejects.toThrow('thrown')
   numbers.end()
   expect(await numbers.next()).toEqual(NONE)
-  expect(numbers.told).toEqual(['freed'])
+  expect(numbers.reported).toEqual(['freed'])
 })
 
 test('it ends with its signal, before it began and while it is waited for', async () => {
@@ -76,10 +76,10 @@ test('it ends with its signal, before it began and while it is waited for', asyn
   const stop = new AbortController()
   const numbers = new Numbers(stop.signal)
   const waiting = numbers.next()
-  await expect.poll(() => numbers.told).toEqual(['begun'])
+  await expect.poll(() => numbers.reported).toEqual(['begun'])
   stop.abort()
   expect(await waiting).toEqual(NONE)
-  expect(numbers.told).toEqual(['begun', 'freed'])
+  expect(numbers.reported).toEqual(['begun', 'freed'])
 })
 
 test('a failure is thrown once, and is the end', async () => {
@@ -88,20 +88,20 @@ test('a failure is thrown once, and is the end', async () => {
   numbers.fail(new Error('failed'))
   await expect(waiting).rejects.toThrow('failed')
   expect(await numbers.next()).toEqual(NONE)
-  expect(numbers.told).toEqual(['begun', 'freed'])
+  expect(numbers.reported).toEqual(['begun', 'freed'])
 })
 
 test('a failure after the reader has left is none', async () => {
   class Late extends Numbers {
     readonly asked = Promise.withResolvers<number>()
     protected override pull = () => {
-      this.told.push('pulled')
+      this.reported.push('pulled')
       return this.asked.promise
     }
   }
   const late = new Late(new AbortController().signal)
   const waiting = late.next()
-  await expect.poll(() => late.told).toContain('pulled')
+  await expect.poll(() => late.reported).toContain('pulled')
   await late.return()
   late.asked.reject(new Error('broken off'))
   expect(await waiting).toEqual(NONE)

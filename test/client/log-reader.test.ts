@@ -36,9 +36,9 @@ describe('following', () => {
     const first = batches.next()
     expect(client.last.variables()).toEqual({ id: 's1' })
     expect(client.last.query).toBe(WATCH)
-    const told = { entries: [], cursor: 'c5', live: false, dropped: 3, droppedUnknown: true }
-    client.last.sink.next({ data: { consoleMessages: told } })
-    expect(await first).toEqual({ done: false, value: told })
+    const reported = { entries: [], cursor: 'c5', live: false, dropped: 3, droppedUnknown: true }
+    client.last.sink.next({ data: { consoleMessages: reported } })
+    expect(await first).toEqual({ done: false, value: reported })
     client.last.sink.next(lines(6, 7))
     client.last.sink.complete()
     expect(sequencesOf((await batches.next()).value)).toEqual([6, 7])

@@ -21,9 +21,9 @@ describe('on disk', () => {
       taken: () => disk.written,
       unfinished: async () => readdirSync(join(folder, '.unfinished')),
       fill: async () => {
-        disk.room = 2_000_000
+        disk.space = 2_000_000
         return async () => {
-          disk.room = Number.POSITIVE_INFINITY
+          disk.space = Number.POSITIVE_INFINITY
         }
       },
       takeAway: async () => {

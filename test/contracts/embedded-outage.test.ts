@@ -134,14 +134,14 @@ describe('the embedded database', { timeout: 120_000 }, () => {
   })
 
   test('keeps the rest of a disk for itself: what grows without end is refused, and reading goes on', async () => {
-    let room = true
-    const store = await openStore(EMBEDDED, { dataDir, logger, hasRoom: () => room })
+    let space = true
+    const store = await openStore(EMBEDDED, { dataDir, logger, hasSpace: () => space })
     const { session, entries } = await insertWith(store, [statusChange])
     const batch = numbered([consoleMessage('late')], 1)
-    room = false
+    space = false
     await expect(store.append(session.id, 1, batch)).rejects.toThrow(StoreFull)
     expect(await readAll(store, session.id, EVERYTHING)).toEqual(entries)
-    room = true
+    space = true
     expect(await store.append(session.id, 1, batch)).toEqual({ kind: 'committed' })
     await store.close()
   })

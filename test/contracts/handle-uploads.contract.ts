@@ -26,7 +26,7 @@ export function describeUploads(handle: () => SessionHandle): void {
     test('are kept whole, and the log has them', async () => {
       const chunks = [Buffer.from([0, 255, 128]), Buffer.alloc(300_000, 7), Buffer.from('end')]
       const given = file()
-      const kept = await handle().keepUpload(given, Readable.from(chunks), NEVER)
+      const kept = await handle().saveUpload(given, Readable.from(chunks), NEVER)
       const { id, name } = given
       expect(kept).toMatchObject({ id, name, kind: 'UPLOAD', owner: OWNER, sizeBytes: 300_006 })
       expect(await store.findArtifact(id)).toEqual(kept)
@@ -51,7 +51,7 @@ export function describeUploads(handle: () => SessionHandle): void {
           },
         }),
       }
-      expect(await codeOf(handle().keepUpload(file(), endless, NEVER))).toBe('QUOTA_EXCEEDED')
+      expect(await codeOf(handle().saveUpload(file(), endless, NEVER))).toBe('QUOTA_EXCEEDED')
       expect(given).toBeLessThan(4 * 1024 * 1024)
       await expect.poll(() => isClosed).toBe(true)
     })
@@ -61,13 +61,13 @@ export function describeUploads(handle: () => SessionHandle): void {
       const leaving = new AbortController()
       const silent = new Readable({ read() {} })
       silent.push('begun')
-      const keeping = handle().keepUpload(file(), silent, leaving.signal)
+      const keeping = handle().saveUpload(file(), silent, leaving.signal)
       const reason = new Error('nobody waits')
       leaving.abort(reason)
       await expect(keeping).rejects.toBe(reason)
       const broken = new Error('the source broke')
       const failing = new Readable({ read() {} })
-      const failed = handle().keepUpload(file(), failing, NEVER)
+      const failed = handle().saveUpload(file(), failing, NEVER)
       failing.destroy(broken)
       await expect(failed).rejects.toBe(broken)
       expect(await store.countArtifacts(handle().sessionId, 'UPLOAD')).toBe(before)

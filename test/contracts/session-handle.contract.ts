@@ -368,7 +368,7 @@ export function describeSessionHandle(
       )
       // An existing ticket still permits the upload, but the log has ended.
       const upload = { id: crypto.randomUUID(), name: 'late.txt', contentType: 'text/plain', announcedBytes: null }
-      const kept = await ending.keepUpload(upload, Readable.from([Buffer.from('late')]), NEVER)
+      const kept = await ending.saveUpload(upload, Readable.from([Buffer.from('late')]), NEVER)
       expect(kept).toMatchObject({ name: 'late.txt', kind: 'UPLOAD', sizeBytes: 4, sessionId: ending.sessionId })
       expect(await store.findArtifact(upload.id)).toEqual(kept)
       expect((await history(ending.sessionId)).at(-1)).toMatchObject({ kind: 'STATUS_CHANGE' })

@@ -53,21 +53,21 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     const writer = spawn(process.execPath, [join(import.meta.dirname, 'store-writer.ts'), dataDir], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    const told: string[] = []
+    const reported: string[] = []
     for await (const line of createInterface(writer.stdout)) {
-      told.push(line)
-      if (told.length === 300) writer.kill('SIGKILL')
+      reported.push(line)
+      if (reported.length === 300) writer.kill('SIGKILL')
     }
     if (writer.exitCode === null && writer.signalCode === null) await once(writer, 'exit')
-    const acknowledged = Number(told.at(-1))
+    const acknowledged = Number(reported.at(-1))
 
     const store = await openStore(EMBEDDED, { dataDir, logger })
-    const head = await store.readHead(told[0]!)
+    const head = await store.readHead(reported[0]!)
     expect(head!.lastSequence).toBeGreaterThanOrEqual(acknowledged)
-    const entries = await readAll(store, told[0]!, { kinds: null })
+    const entries = await readAll(store, reported[0]!, { kinds: null })
     expect(entries.map(({ sequence }) => sequence)).toEqual(entries.map((_, index) => index + 1))
     expect(entries).toHaveLength(head!.lastSequence)
-    expect(await store.append(told[0]!, head!.lastSequence, numbered([statusChange], head!.lastSequence))).toEqual({
+    expect(await store.append(reported[0]!, head!.lastSequence, numbered([statusChange], head!.lastSequence))).toEqual({
       kind: 'committed',
     })
     await store.close()

@@ -33,14 +33,14 @@ const outcomeOf = (key: string, code: ActionErrorCode | null): ActionOutcome => 
 
 /** A browser that takes the given number of turns per step, and detects concurrent steps. */
 function slowBrowser() {
-  const told: string[] = []
+  const reported: string[] = []
   const { promise: opened, resolve: open } = Promise.withResolvers<void>()
   let acting = 0
   const act: BrowserSession['act'] = async (step, { signal }) => {
     if (step.name !== 'press') throw new Error('no such step here')
     expect((acting += 1)).toBe(1)
     const { key } = step.input
-    told.push(key)
+    reported.push(key)
     const [, turns = '0', fate = ''] = key.split(' ')
     if (fate === 'hang') await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
     if (fate === 'gate') await opened
@@ -49,7 +49,7 @@ function slowBrowser() {
     return outcomeOf(key, fate === 'fail' ? 'NOT_FOUND' : fate === 'hang' ? 'TIMEOUT' : null)
   }
   const browser = { act, pages: () => [{ pageId: 'p1', url: '', title: '' }] } as unknown as BrowserSession
-  return { browser, told, open }
+  return { browser, reported, open }
 }
 
 function actionsOf(log: SessionLog, browser: BrowserSession, queue = new ActionQueue(), requestMs = 30_000) {
@@ -58,7 +58,7 @@ function actionsOf(log: SessionLog, browser: BrowserSession, queue = new ActionQ
   const artifacts = { find: async () => null } as unknown as Artifacts
   const session = { id: log.sessionId, owner: 'ann' }
   const files = new ArtifactRecorder(session, artifacts, (draft) => log.append(draft), createLogger('silent'))
-  const ground = {
+  const host = {
     owner: 'ann',
     log,
     files,
@@ -72,7 +72,7 @@ function actionsOf(log: SessionLog, browser: BrowserSession, queue = new ActionQ
     ending.abort({ reason: 'TERMINATED', error: null })
     await Promise.all(works)
   }
-  return { actions: new SessionActions(ground, queue, requestMs), end }
+  return { actions: new SessionActions(host, queue, requestMs), end }
 }
 
 const codes = (entries: readonly LogEntry<'ACTION'>[]) => entries.map(({ data }) => data.error?.code ?? 'DONE')
@@ -84,7 +84,7 @@ test('whatever callers ask for at once: in order, one after the other, answered 
   await fc.assert(
     fc.asyncProperty(fc.array(steps, { minLength: 1, maxLength: 5 }), faults, async (requests, failing) => {
       const { log, record, end } = await newLog({ writeStore: faultyStore(store, ['append'], failing) })
-      const { browser, told } = slowBrowser()
+      const { browser, reported } = slowBrowser()
       const { actions } = actionsOf(log, browser)
       const named = requests.map((request, caller) =>
         request.map(([turns, how], index) => `${caller}.${index} ${turns} ${how}`),
@@ -97,7 +97,7 @@ test('whatever callers ask for at once: in order, one after the other, answered 
         }),
       )
       const taken = named.map((keys) => keys.slice(0, keys.findIndex((key) => key.endsWith('fail')) + 1 || keys.length))
-      expect(told).toEqual(taken.flat())
+      expect(reported).toEqual(taken.flat())
       for (const [caller, keys] of named.entries()) {
         const done = taken[caller]!
         const wanted = keys.map((key, index) =>
@@ -118,22 +118,22 @@ test('whatever callers ask for at once: in order, one after the other, answered 
 describe('what stops a request', () => {
   test('a client that goes away cancels what has not begun; the step that has is finished', async () => {
     const { log } = await newLog()
-    const { browser, told, open } = slowBrowser()
+    const { browser, reported, open } = slowBrowser()
     const { actions } = actionsOf(log, browser)
     const client = new AbortController()
     const running = actions.run([pressing('a 0 gate'), pressing('b'), pressing('c')], API, client.signal)
     const waiting = actions.run([pressing('d'), pressing('e')], API, client.signal)
-    await vi.waitUntil(() => told.length === 1)
+    await vi.waitUntil(() => reported.length === 1)
     client.abort()
     open()
     expect(codes(await running)).toEqual(['DONE', 'CANCELLED', 'CANCELLED'])
     expect(codes(await waiting)).toEqual(['CANCELLED', 'CANCELLED'])
-    expect(told).toEqual(['a 0 gate'])
+    expect(reported).toEqual(['a 0 gate'])
   })
 
   test('of a task that is stopped, the running step too is cancelled', async () => {
     const { log } = await newLog()
-    const { browser, told } = slowBrowser()
+    const { browser, reported } = slowBrowser()
     const { actions } = actionsOf(log, browser)
     const task = new AbortController()
     const request = {
@@ -143,7 +143,7 @@ describe('what stops a request', () => {
       cost: { inputTokens: 1, outputTokens: 2, usd: 3 },
     }
     const running = actions.run([pressing('a 0 hang'), pressing('b')], request, task.signal)
-    await vi.waitUntil(() => told.length === 1)
+    await vi.waitUntil(() => reported.length === 1)
     task.abort()
     const entries = await running
     expect(codes(entries)).toEqual(['CANCELLED', 'CANCELLED'])
@@ -155,11 +155,11 @@ describe('what stops a request', () => {
 
   test('the end of the session: the running step is broken off, and all that waits', async () => {
     const { log } = await newLog()
-    const { browser, told } = slowBrowser()
+    const { browser, reported } = slowBrowser()
     const { actions, end } = actionsOf(log, browser)
     const running = actions.run([pressing('a 0 hang'), pressing('b')], API, NEVER)
     const waiting = actions.run([pressing('c'), pressing('d')], API, NEVER)
-    await vi.waitUntil(() => told.length === 1)
+    await vi.waitUntil(() => reported.length === 1)
     await end()
     const [entries, late] = await Promise.all([running, waiting])
     expect([...entries, ...late].map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4])
@@ -232,11 +232,11 @@ test('no flood and no limit costs an action its entry, nor its sequence', async 
         const kept = await history(record.id)
         expect(sequences(kept)).toEqual(oneTo(kept.length))
         expect(kept.filter(({ kind }) => kind === 'ACTION')).toEqual(answered)
-        const told = kept.reduce((sum, entry) => {
+        const reported = kept.reduce((sum, entry) => {
           if (entry.kind === 'CONSOLE_MESSAGE') return sum + 1
           return entry.kind === 'ENTRIES_DROPPED' ? sum + (entry.data.count ?? 0) : sum
         }, 0)
-        expect(told).toBe(bursts.reduce((sum, lines) => sum + lines, 0))
+        expect(reported).toBe(bursts.reduce((sum, lines) => sum + lines, 0))
       },
     ),
     { numRuns: 25 },
@@ -260,10 +260,10 @@ test('what is asked for at the very moment of a commit is committed too', async 
 test('a log that is lost fails the request instead of inventing a sequence', async () => {
   const never = Array.from({ length: 1000 }, (): Fault => 'before')
   const { log } = await newLog({ writeStore: faultyStore(store, ['append'], never) })
-  const { browser, told } = slowBrowser()
+  const { browser, reported } = slowBrowser()
   const { actions } = actionsOf(log, browser)
   const running = actions.run([pressing('a')], API, NEVER)
-  await vi.waitUntil(() => told.length === 1)
+  await vi.waitUntil(() => reported.length === 1)
   log.abandon()
   await expect(running).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
   expect(await log.commit(line('too late'))).toBeNull()

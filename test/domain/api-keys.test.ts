@@ -113,14 +113,14 @@ describe('keys', () => {
       await keys.createFor('ann', { name: 'one', scopes: ['READ'] }),
       await keys.createFor('ann', { name: 'other', scopes: ['READ'] }),
     ]
-    const [toldOne, toldOther] = [vi.fn(), vi.fn()]
+    const [reportedOne, reportedOther] = [vi.fn(), vi.fn()]
     const disposers = [
-      keys.onInvalid((await keys.authenticate(one.secret))!, toldOne),
-      keys.onInvalid((await keys.authenticate(other.secret))!, toldOther),
+      keys.onInvalid((await keys.authenticate(one.secret))!, reportedOne),
+      keys.onInvalid((await keys.authenticate(other.secret))!, reportedOther),
     ]
     await keys.revoke(admin, one.record.id)
-    expect(toldOne).toHaveBeenCalledOnce()
-    expect(toldOther).not.toHaveBeenCalled()
+    expect(reportedOne).toHaveBeenCalledOnce()
+    expect(reportedOther).not.toHaveBeenCalled()
     expect(await keys.authenticate(one.secret)).toBeNull()
     expect(await keys.authenticate(other.secret)).not.toBeNull()
     for (const dispose of disposers) dispose()
@@ -131,13 +131,13 @@ describe('keys', () => {
     const keys = newKeys()
     const expiresAt = new Date(Date.now() + 60_000)
     const { secret } = await keys.createFor('ann', { name: 'short', scopes: ['READ'], expiresAt })
-    const told = vi.fn()
-    const dispose = keys.onInvalid((await keys.authenticate(secret))!, told)
+    const reported = vi.fn()
+    const dispose = keys.onInvalid((await keys.authenticate(secret))!, reported)
     vi.advanceTimersByTime(59_999)
-    expect(told).not.toHaveBeenCalled()
+    expect(reported).not.toHaveBeenCalled()
     expect(await keys.authenticate(secret)).not.toBeNull()
     vi.advanceTimersByTime(1)
-    expect(told).toHaveBeenCalledOnce()
+    expect(reported).toHaveBeenCalledOnce()
     expect(await keys.authenticate(secret)).toBeNull()
     dispose()
   })
@@ -171,17 +171,17 @@ describe('a revocation', () => {
     const [here, there] = [newKeys(), newKeys()]
     const create = () => here.createFor('ann', { name: 'x', scopes: ['READ'] })
     const [revoked, kept] = [await create(), await create()]
-    const [toldRevoked, toldKept] = [vi.fn(), vi.fn()]
+    const [reportedRevoked, reportedKept] = [vi.fn(), vi.fn()]
     const disposers = [
-      here.onInvalid((await here.authenticate(revoked.secret))!, toldRevoked),
-      here.onInvalid((await here.authenticate(kept.secret))!, toldKept),
+      here.onInvalid((await here.authenticate(revoked.secret))!, reportedRevoked),
+      here.onInvalid((await here.authenticate(kept.secret))!, reportedKept),
     ]
     await there.revoke(admin, revoked.record.id)
     await vi.advanceTimersByTimeAsync(10_000)
-    await expect.poll(() => toldRevoked).toHaveBeenCalledOnce()
+    await expect.poll(() => reportedRevoked).toHaveBeenCalledOnce()
     expect(await here.authenticate(revoked.secret)).toBeNull()
     expect(await here.authenticate(kept.secret)).not.toBeNull()
-    expect(toldKept).not.toHaveBeenCalled()
+    expect(reportedKept).not.toHaveBeenCalled()
     for (const dispose of disposers) dispose()
   })
 

@@ -67,22 +67,22 @@ describe('a body', () => {
     const bodies = bodiesWith()
     const before = await files()
     const described = { contentType: 'text/plain', sizeBytes: 9, truncated: 2, sha256: null }
-    expect(await bodies.keep(session, textBody('grün 😀', { sizeBytes: 9, truncated: 2 }))).toEqual({
+    expect(await bodies.save(session, textBody('grün 😀', { sizeBytes: 9, truncated: 2 }))).toEqual({
       body: { ...described, encoding: 'UTF8', inline: 'grün 😀' },
       omitted: null,
     })
     const binary = textBody('', { bytes: Buffer.from([0, 255]), isText: false, contentType: null })
-    const kept = await bodies.keep(session, binary)
+    const kept = await bodies.save(session, binary)
     expect(kept.body).toMatchObject({ contentType: null, encoding: 'BASE64', inline: 'AP8=' })
     expect(await bodies.bytesOf(session.owner, kept.body!)).toEqual(binary.bytes)
-    expect(await bodies.keep(session, textBody('x'.repeat(INLINE_BYTES)))).toMatchObject({ body: { sha256: null } })
+    expect(await bodies.save(session, textBody('x'.repeat(INLINE_BYTES)))).toMatchObject({ body: { sha256: null } })
     expect(await files()).toEqual(before)
   })
 
   test('that is larger is stored by its hash, and read by its owner alone', async () => {
     const bodies = bodiesWith()
     const body = large('found again')
-    const { body: data } = await bodies.keep(session, body)
+    const { body: data } = await bodies.save(session, body)
     expect(data).toEqual({
       contentType: 'text/plain',
       sizeBytes: body.sizeBytes,
@@ -101,7 +101,7 @@ describe('a body', () => {
   test('with U+0000 is stored apart, for no text of a database holds one', async () => {
     const bodies = bodiesWith()
     const body = textBody('a\0b')
-    const { body: data } = await bodies.keep(session, body)
+    const { body: data } = await bodies.save(session, body)
     expect(data).toMatchObject({ encoding: 'UTF8', inline: null, sha256: sha256(body) })
     expect(await bodies.bytesOf(session.owner, data!)).toEqual(body.bytes)
   })
@@ -112,14 +112,14 @@ describe('a body', () => {
     const body = large('the same')
     const other = await newSession(session.owner)
     const kept = await Promise.all(
-      Array.from({ length: 50 }, (_, index) => bodies.keep(index % 2 ? session : other, body)),
+      Array.from({ length: 50 }, (_, index) => bodies.save(index % 2 ? session : other, body)),
     )
     expect(kept.every(({ body: data }) => data?.sha256 === sha256(body))).toBe(true)
     expect((await files()).length).toBe(before + 1)
-    await bodies.keep(await newSession(), body)
+    await bodies.save(await newSession(), body)
     expect((await files()).length).toBe(before + 2)
     // A server that has just started knows none of it.
-    await bodiesWith().keep(await newSession(session.owner), body)
+    await bodiesWith().save(await newSession(session.owner), body)
     expect((await files()).length).toBe(before + 2)
     expect(await bodies.usedBytes(session.owner)).toBe(body.sizeBytes)
   })
@@ -129,13 +129,13 @@ describe('what stands in the way', () => {
   test('the quota: nothing is left of a body that does not fit', async () => {
     const bodies = bodiesWith({ quotaBytes: 40_000 })
     const before = (await files()).length
-    expect(await bodies.keep(session, large('first'))).toMatchObject({ omitted: null })
-    expect(await bodies.keep(session, large('second'))).toMatchObject({ omitted: null })
-    expect(await bodies.keep(session, large('third'))).toEqual({ body: null, omitted: 'QUOTA' })
+    expect(await bodies.save(session, large('first'))).toMatchObject({ omitted: null })
+    expect(await bodies.save(session, large('second'))).toMatchObject({ omitted: null })
+    expect(await bodies.save(session, large('third'))).toEqual({ body: null, omitted: 'QUOTA' })
     expect((await files()).length).toBe(before + 2)
     // An existing body takes no additional space.
-    expect(await bodies.keep(await newSession(session.owner), large('first'))).toMatchObject({ omitted: null })
-    expect(await bodies.keep(session, textBody('small'))).toMatchObject({ omitted: null })
+    expect(await bodies.save(await newSession(session.owner), large('first'))).toMatchObject({ omitted: null })
+    expect(await bodies.save(session, textBody('small'))).toMatchObject({ omitted: null })
   })
 
   test.each([
@@ -143,16 +143,16 @@ describe('what stands in the way', () => {
     ['a place that is away', { write: async () => Promise.reject(new StorageUnavailable('away')) }],
   ])('%s', async (_, failing) => {
     const bodies = bodiesWith({ bytes: { ...bytes, ...failing } })
-    expect(await bodies.keep(session, large('lost'))).toEqual({ body: null, omitted: 'STORE_FAILED' })
+    expect(await bodies.save(session, large('lost'))).toEqual({ body: null, omitted: 'STORE_FAILED' })
     expect(await bodies.read(session.owner, sha256(large('lost')))).toBeNull()
   })
 
   test('a disk whose rest is kept for the database, and a database that is away', async () => {
     const full = bodiesWith({ free: async () => 100 })
-    expect(await full.keep(session, large('no room'))).toEqual({ body: null, omitted: 'STORE_FAILED' })
+    expect(await full.save(session, large('no room'))).toEqual({ body: null, omitted: 'STORE_FAILED' })
     const away = { ...store, referToBody: async () => Promise.reject(new StoreUnavailable('away')) }
     const lost = bodiesWith({ store: away })
-    expect(await lost.keep(session, large('no database'))).toEqual({ body: null, omitted: 'STORE_FAILED' })
+    expect(await lost.save(session, large('no database'))).toEqual({ body: null, omitted: 'STORE_FAILED' })
   })
 
   test('a store that hangs, when the server closes: it is given up, and closing waits for nothing else', async () => {
@@ -165,12 +165,12 @@ describe('what stands in the way', () => {
       },
     }
     const bodies = bodiesWith({ bytes: hanging })
-    const keeping = bodies.keep(session, large('slow'))
+    const saving = bodies.save(session, large('slow'))
     await started.promise
     await bodies.close()
-    expect(await keeping).toEqual({ body: null, omitted: 'LATE' })
-    expect(await bodies.keep(session, large('too late'))).toEqual({ body: null, omitted: 'LATE' })
-    expect(await bodies.keep(session, textBody('small'))).toMatchObject({ omitted: null })
+    expect(await saving).toEqual({ body: null, omitted: 'LATE' })
+    expect(await bodies.save(session, large('too late'))).toEqual({ body: null, omitted: 'LATE' })
+    expect(await bodies.save(session, textBody('small'))).toMatchObject({ omitted: null })
   })
 
   test('more that waits than memory is for', async () => {
@@ -181,17 +181,17 @@ describe('what stands in the way', () => {
     }
     const bodies = bodiesWith({ bytes: slow })
     const of = (index: number) => textBody(String(index).padEnd(4 * 1024 * 1024, '.'))
-    const keeping = Array.from({ length: 20 }, (_, index) => bodies.keep(session, of(index)))
-    const late = await Promise.all(keeping.slice(16))
+    const saving = Array.from({ length: 20 }, (_, index) => bodies.save(session, of(index)))
+    const late = await Promise.all(saving.slice(16))
     expect(late).toEqual(late.map(() => ({ body: null, omitted: 'LATE' })))
     resolve()
-    await Promise.all(keeping)
+    await Promise.all(saving)
   })
 
   test('bytes that are gone', async () => {
     const bodies = bodiesWith()
     const body = large('vanishes')
-    await bodies.keep(session, body)
+    await bodies.save(session, body)
     const [row] = await bodies.find(session.owner, [sha256(body)])
     await bytes.remove(row!.key)
     expect(await bodies.read(session.owner, sha256(body))).toBeNull()
@@ -205,8 +205,8 @@ describe('encryption', () => {
   test('hides small and large bodies, and their owner reads them', async () => {
     const bodies = sealed(KEYS.first)
     const body = large('a secret text')
-    const small = (await bodies.keep(session, textBody('a small secret'))).body!
-    const { body: stored } = await bodies.keep(session, body)
+    const small = (await bodies.save(session, textBody('a small secret'))).body!
+    const { body: stored } = await bodies.save(session, body)
     expect(small.encoding).toBe('SEALED_UTF8')
     expect(Buffer.from(small.inline!, 'base64').toString('latin1')).not.toContain('secret')
     const [row] = await bodies.find(session.owner, [stored!.sha256!])
@@ -215,7 +215,7 @@ describe('encryption', () => {
     expect((await bodies.bytesOf(session.owner, small))?.toString()).toBe('a small secret')
     expect(await bodies.bytesOf(session.owner, stored!)).toEqual(body.bytes)
     expect(await bodies.bytesOf('someone else', small)).toBeNull()
-    expect((await bodies.keep(session, textBody('', { bytes: Buffer.from([1]), isText: false }))).body).toMatchObject({
+    expect((await bodies.save(session, textBody('', { bytes: Buffer.from([1]), isText: false }))).body).toMatchObject({
       encoding: 'SEALED_BASE64',
     })
   })
@@ -223,8 +223,8 @@ describe('encryption', () => {
   test('with a former key stays readable; without it there is nothing, and no exception', async () => {
     const before = sealed(KEYS.first)
     const body = large('of before')
-    const small = (await before.keep(session, textBody('small'))).body!
-    await before.keep(session, body)
+    const small = (await before.save(session, textBody('small'))).body!
+    await before.save(session, body)
     for (const bodies of [sealed(KEYS.second, KEYS.first), sealed(KEYS.first, KEYS.second)]) {
       expect(await bodies.read(session.owner, sha256(body))).toEqual(body.bytes)
       expect((await bodies.bytesOf(session.owner, small))?.toString()).toBe('small')
@@ -243,20 +243,20 @@ describe('encryption', () => {
 
   test('that is new, or with another key, is what the next one has that is the same', async () => {
     const body = large('sealed anew')
-    await bodiesWith().keep(session, body)
+    await bodiesWith().save(session, body)
     const later = await newSession(session.owner)
-    await sealed(KEYS.first).keep(later, body)
+    await sealed(KEYS.first).save(later, body)
     const [row] = await sealed(KEYS.first).find(session.owner, [sha256(body)])
     expect((await readFile(join(folder, row!.key))).toString('latin1')).not.toContain('sealed anew')
     expect(await sealed(KEYS.first).read(session.owner, sha256(body))).toEqual(body.bytes)
-    await sealed(KEYS.second).keep(await newSession(session.owner), body)
+    await sealed(KEYS.second).save(await newSession(session.owner), body)
     expect(await sealed(KEYS.second).read(session.owner, sha256(body))).toEqual(body.bytes)
   })
 
   test('that was damaged is no body', async () => {
     const bodies = sealed(KEYS.first)
     const body = large('damaged')
-    await bodies.keep(session, body)
+    await bodies.save(session, body)
     const [row] = await bodies.find(session.owner, [sha256(body)])
     await writeFile(join(folder, row!.key), 'short')
     expect(await bodies.read(session.owner, sha256(body))).toBeNull()
@@ -279,8 +279,8 @@ describe('what nobody needs any more', () => {
     const bodies = bodiesWith()
     const body = large('deleted')
     const other = await newSession(session.owner)
-    await bodies.keep(session, body)
-    await bodies.keep(other, body)
+    await bodies.save(session, body)
+    await bodies.save(other, body)
     const now = Date.now()
     const due = async (at: number) => {
       while (await bodies.deleteUnused(at)) continue
@@ -301,7 +301,7 @@ describe('what nobody needs any more', () => {
 
   test('is swept where a server died before it could tell, unless it is young or the owner is unknown', async () => {
     const bodies = bodiesWith()
-    await bodies.keep(session, large('is there'))
+    await bodies.save(session, large('is there'))
     const [kept] = await bodies.find(session.owner, [sha256(large('is there'))])
     const place = kept!.key.slice(0, kept!.key.lastIndexOf('/'))
     const abandoned = `${place}/${'0'.repeat(64)}-000000000000`
@@ -337,7 +337,7 @@ describe('an operation', () => {
     const countingBytes: ArtifactStore = { ...bytes, read: async (...given) => ((reads += 1), bytes.read(...given)) }
     const bodies = bodiesWith({ store: counting, bytes: countingBytes })
     const all = Array.from({ length: 20 }, (_, index) => large(`body ${index}`))
-    const data = await Promise.all(all.map(async (body) => (await bodies.keep(session, body)).body!))
+    const data = await Promise.all(all.map(async (body) => (await bodies.save(session, body)).body!))
     questions.length = 0
     const reading = new OperationBodies(bodies, new OperationReads())
     const outcomes = await Promise.all(
@@ -353,7 +353,7 @@ describe('an operation', () => {
   test('reads no more than a response may hold, and says so of the rest', async () => {
     const bodies = bodiesWith({ quotaBytes: 100 * 1024 * 1024 })
     const of = (index: number) => textBody(String(index).padEnd(1.5 * 1024 * 1024, '.'))
-    const data = await Promise.all([0, 1, 2, 3].map(async (index) => (await bodies.keep(session, of(index))).body!))
+    const data = await Promise.all([0, 1, 2, 3].map(async (index) => (await bodies.save(session, of(index))).body!))
     const reading = new OperationBodies(bodies, new OperationReads())
     const outcomes = await Promise.all(data.map(async (one) => reading.outcomeOf(session.owner, one, null)))
     const read = await Promise.allSettled(outcomes.map(({ body }) => reading.bytesOf(body!)))
@@ -361,7 +361,7 @@ describe('an operation', () => {
     expect(read[2]).toMatchObject({ reason: expect.any(ResponseTooLarge) as unknown })
     // One that is larger than all that is left is read alone.
     const alone = textBody('alone'.padEnd(7 * 1024 * 1024, '.'))
-    const { body: largest } = await bodies.keep(session, alone)
+    const { body: largest } = await bodies.save(session, alone)
     const another = new OperationBodies(bodies, new OperationReads())
     const { body: found } = await another.outcomeOf(session.owner, largest, null)
     expect((await another.bytesOf(found!))?.length).toBe(alone.sizeBytes)

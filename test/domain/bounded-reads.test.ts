@@ -97,8 +97,8 @@ describe('readers that do not read', () => {
     async (_, maxTailEntries) => {
       const { reader, session } = await largeLog(12, maxTailEntries)
       const budget = new DeliveryBudget()
-      const room = budget.open('ann', () => expect.unreachable())
-      const followers = Array.from({ length: 30 }, () => reader.follow(session, { filter: ALL }, never, room))
+      const space = budget.open('ann', () => expect.unreachable())
+      const followers = Array.from({ length: 30 }, () => reader.follow(session, { filter: ALL }, never, space))
       const batches = followers.map((follower) => follower.next())
       await expect.poll(() => budget.total).toBeGreaterThan(budget.limits.connectionBytes - BATCH_BYTES)
       expect(budget.total).toBeLessThanOrEqual(2 * budget.limits.connectionBytes)
@@ -115,7 +115,7 @@ describe('readers that do not read', () => {
       )
       for (const of of seen) expect(of).toEqual(oneTo(13))
       expect(budget.total).toBe(0)
-      room.close()
+      space.close()
     },
     60_000,
   )
@@ -124,13 +124,13 @@ describe('readers that do not read', () => {
     const { reader, session } = await largeLog(12)
     const readEntries = vi.spyOn(store, 'readEntries')
     const budget = new DeliveryBudget()
-    const room = budget.open('ann', () => {})
+    const space = budget.open('ann', () => {})
     const leaving = new AbortController()
-    const followers = Array.from({ length: 200 }, () => reader.follow(session, { filter: ALL }, leaving.signal, room))
+    const followers = Array.from({ length: 200 }, () => reader.follow(session, { filter: ALL }, leaving.signal, space))
     const batches = followers.map((follower) => follower.next())
     await batches[0]
     leaving.abort()
-    room.close()
+    space.close()
     const begun = readEntries.mock.calls.length
     await Promise.all(batches)
     expect(readEntries.mock.calls.length).toBe(begun)

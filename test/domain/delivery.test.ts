@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { DeliveryBudget, type Delivery, type Held } from '../../src/domain/log/reading/delivery.ts'
+import { DeliveryBudget, type Delivery, type Reservation } from '../../src/domain/log/reading/delivery.ts'
 
 const never = new AbortController().signal
 const LIMITS = { totalBytes: 1000, connectionBytes: 100, stalledMs: 60_000 }
 
 /** Readers of a connection that each need some bytes, and the results of those that had their turn. */
 function readers(delivery: Delivery, count: number, bytes: number, signal = never) {
-  const got: Held[] = []
+  const got: Reservation[] = []
   const waiting = Array.from({ length: count }, async () => got.push(await delivery.reserve(bytes, signal)))
   return { got, all: Promise.all(waiting) }
 }

@@ -109,7 +109,7 @@ describe('a live session', () => {
     log.append(line('to nobody'))
     expect((await following).at(-1)).toEqual(final)
     await expect.poll(browsers).toEqual([])
-    for await (const { status: told } of changes) if (told === 'FAILED') break
+    for await (const { status: reported } of changes) if (reported === 'FAILED') break
     expect(await sessions.handle(session.id)).toBeNull()
     expect(await find(session.id)).toMatchObject(status)
     expect(await sessions.capacity()).toMatchObject({ live: 0 })

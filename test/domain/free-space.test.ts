@@ -14,20 +14,20 @@ test('sessions stop below one mark and start again at another, and files and log
   const at = async (bytes: number) => {
     free = bytes
     await space.look()
-    const starts = await space.requireRoom().then(
+    const starts = await space.requireSpace().then(
       () => true,
       (error: unknown) => (error as { code: string }).code,
     )
-    return [starts, await space.roomForFiles(), await space.hasRoomForLogs()]
+    return [starts, await space.spaceForFiles(), await space.hasSpaceForLogs()]
   }
   expect(await at(100)).toEqual([true, 70, true])
   expect(await at(30)).toEqual([true, 0, true])
   expect(await at(29)).toEqual(['STORAGE_FULL', 0, true])
   expect(await at(49)).toEqual(['STORAGE_FULL', 19, true])
   expect(await at(9)).toEqual(['STORAGE_FULL', 0, false])
-  expect(await space.hasRoomForLogs(true)).toBe(true)
+  expect(await space.hasSpaceForLogs(true)).toBe(true)
   expect(await at(4)).toEqual(['STORAGE_FULL', 0, false])
-  expect(await space.hasRoomForLogs(true)).toBe(false)
+  expect(await space.hasSpaceForLogs(true)).toBe(false)
   expect(await at(50)).toEqual([true, 20, true])
   expect(await at(31)).toEqual([true, 1, true])
   expect(logged).toEqual([
@@ -39,6 +39,6 @@ test('sessions stop below one mark and start again at another, and files and log
 test('a directory that cannot be looked at stops nothing', async () => {
   space = new FreeSpace(() => Promise.reject(new Error('gone')), pino({ level: 'silent' }), MARKS)
   await space.look()
-  await space.requireRoom()
-  expect([space.problem, space.hasRoomForLogs()]).toEqual([null, true])
+  await space.requireSpace()
+  expect([space.problem, space.hasSpaceForLogs()]).toEqual([null, true])
 })

@@ -82,11 +82,11 @@ describe.runIf(KINDS.includes('WEB_SOCKET_MESSAGES'))('messages', () => {
       ...ids.toReversed().map((id) => closed(id)),
     ]
     const sockets = await socketsOf([...drafts, opened(5), said(5, sent('of five'))])
-    const told = sockets.map(({ request, _webSocketMessages }) => [
+    const reported = sockets.map(({ request, _webSocketMessages }) => [
       request.url.at(-1),
       _webSocketMessages?.map(({ data }) => data.slice(0, 3)),
     ])
-    expect(told.toSorted()).toEqual([
+    expect(reported.toSorted()).toEqual([
       ...ids.map((id) => [String(id), rounds.map((round) => `${id}.${round}`)]),
       ['5', ['of ']],
     ])

@@ -100,16 +100,16 @@ describe('what a key has open', () => {
     const store = fakeStore()
     const watch = watchOver(store, { pollMs: 10, freshMs: LONG })
     const [one, other] = [store.add(), store.add()]
-    const [toldOne, toldTwice, toldOther] = [vi.fn(), vi.fn(), vi.fn()]
-    for (const told of [toldOne, toldTwice, toldTwice]) watch.onInvalid(one.id, told)
-    const leave = watch.onInvalid(other.id, toldOther)
+    const [reportedOne, reportedTwice, reportedOther] = [vi.fn(), vi.fn(), vi.fn()]
+    for (const reported of [reportedOne, reportedTwice, reportedTwice]) watch.onInvalid(one.id, reported)
+    const leave = watch.onInvalid(other.id, reportedOther)
     store.revoke(one.id)
-    await expect.poll(() => toldOne).toHaveBeenCalledOnce()
-    expect(toldTwice).toHaveBeenCalledTimes(2)
+    await expect.poll(() => reportedOne).toHaveBeenCalledOnce()
+    expect(reportedTwice).toHaveBeenCalledTimes(2)
     expect(await watch.isValid(one.id)).toBe(false)
     const polls = store.asked.length
     await expect.poll(() => store.asked.length).toBeGreaterThan(polls + 1)
-    expect([toldOne.mock.calls.length, toldOther.mock.calls.length]).toEqual([1, 0])
+    expect([reportedOne.mock.calls.length, reportedOther.mock.calls.length]).toEqual([1, 0])
     leave()
     watch.close()
   })
@@ -119,11 +119,11 @@ describe('what a key has open', () => {
     const watch = watchOver(store, { pollMs: LONG })
     const { id } = store.add()
     watch.revoked(id)
-    const [told, left] = [vi.fn(), vi.fn()]
+    const [reported, left] = [vi.fn(), vi.fn()]
     watch.onInvalid(id, left)()
-    watch.onInvalid(id, told)
-    expect(told).not.toHaveBeenCalled()
-    await expect.poll(() => told).toHaveBeenCalledOnce()
+    watch.onInvalid(id, reported)
+    expect(reported).not.toHaveBeenCalled()
+    await expect.poll(() => reported).toHaveBeenCalledOnce()
     expect(left).not.toHaveBeenCalled()
     watch.close()
   })
@@ -132,13 +132,13 @@ describe('what a key has open', () => {
     const store = fakeStore()
     const watch = watchOver(store, { pollMs: LONG })
     const { id } = store.add()
-    const told = vi.fn()
+    const reported = vi.fn()
     watch.onInvalid(id, () => {
       throw new Error('cannot close')
     })
-    watch.onInvalid(id, told)
+    watch.onInvalid(id, reported)
     watch.revoked(id)
-    expect(told).toHaveBeenCalledOnce()
+    expect(reported).toHaveBeenCalledOnce()
     watch.close()
   })
 
@@ -146,19 +146,19 @@ describe('what a key has open', () => {
     const store = fakeStore()
     const watch = watchOver(store, { pollMs: 5, unknownMs: LONG })
     const { id } = store.add()
-    const told = vi.fn()
-    watch.onInvalid(id, told)
+    const reported = vi.fn()
+    watch.onInvalid(id, reported)
     store.isAway = true
     await expect.poll(() => store.asked.length).toBeGreaterThan(3)
-    expect(told).not.toHaveBeenCalled()
+    expect(reported).not.toHaveBeenCalled()
     store.isAway = false
     expect(await watch.isValid(id)).toBe(true)
     watch.close()
 
     const impatient = watchOver(store, { pollMs: 5, unknownMs: 50, freshMs: 0 })
-    const leave = impatient.onInvalid(id, told)
+    const leave = impatient.onInvalid(id, reported)
     store.isAway = true
-    await expect.poll(() => told).toHaveBeenCalledOnce()
+    await expect.poll(() => reported).toHaveBeenCalledOnce()
     leave()
     store.isAway = false
     expect(await impatient.isValid(id)).toBe(true)
@@ -168,10 +168,10 @@ describe('what a key has open', () => {
   test('is closed as well where the store says nothing at all, of which it is asked only once at a time', async () => {
     const store = fakeStore()
     const watch = watchOver(store, { pollMs: 5, unknownMs: 50 })
-    const told = vi.fn()
-    watch.onInvalid(store.add().id, told)
+    const reported = vi.fn()
+    watch.onInvalid(store.add().id, reported)
     store.holds = true
-    await expect.poll(() => told).toHaveBeenCalledOnce()
+    await expect.poll(() => reported).toHaveBeenCalledOnce()
     expect(store.asked).toHaveLength(1)
     store.release()
     watch.close()
@@ -204,9 +204,9 @@ describe('time', () => {
     const store = fakeStore()
     const watch = watchOver(store, {})
     const { id } = store.add()
-    const told = vi.fn()
+    const reported = vi.fn()
     await watch.isValid(id)
-    watch.onInvalid(id, told)
+    watch.onInvalid(id, reported)
     // The latest possible detection: just after a lookup, by a store that takes a second to respond.
     store.holds = true
     await vi.advanceTimersByTimeAsync(2_000)
@@ -216,7 +216,7 @@ describe('time', () => {
     await vi.advanceTimersByTimeAsync(2_000)
     store.release()
     await vi.advanceTimersByTimeAsync(0)
-    expect(told).toHaveBeenCalledOnce()
+    expect(reported).toHaveBeenCalledOnce()
     expect(watch.fresh(id)).toBeNull()
     watch.close()
   })

@@ -14,7 +14,7 @@ afterEach(async () => {
 
 /** A keeper over a store with these responses; it renews its lease as fast as it can. */
 function keep(responses: Partial<MachineStore>, partitionMs: number | null = null) {
-  const told: string[] = []
+  const reported: string[] = []
   const left: number[] = []
   const store = {
     renew: async () => true,
@@ -23,9 +23,9 @@ function keep(responses: Partial<MachineStore>, partitionMs: number | null = nul
   } as MachineStore
   const events = {
     report: () => REPORT,
-    renewed: (epoch: number) => void told.push(`renewed ${epoch}`),
-    lost: () => void told.push(`lost all but ${keeper.epoch}`),
-    replaced: () => void told.push('replaced'),
+    renewed: (epoch: number) => void reported.push(`renewed ${epoch}`),
+    lost: () => void reported.push(`lost all but ${keeper.epoch}`),
+    replaced: () => void reported.push('replaced'),
   }
   const timing = { beatMs: 1, leaseMs: 1_000 }
   const machine = { id: 'one', instance: 'first', leaseMs: 1_000 }
@@ -33,8 +33,8 @@ function keep(responses: Partial<MachineStore>, partitionMs: number | null = nul
   keepers.push(keeper)
   keeper.beat()
   /** Each once, in a row. */
-  const news = () => told.filter((one, index) => one !== told[index - 1])
-  return { keeper, told, news, left }
+  const news = () => reported.filter((one, index) => one !== reported[index - 1])
+  return { keeper, reported, news, left }
 }
 
 test('a lost machine is noticed in time, and each has time to renew its lease before another may take it', () => {
@@ -44,10 +44,10 @@ test('a lost machine is noticed in time, and each has time to renew its lease be
 })
 
 test('is renewed until it is closed, and left then', async () => {
-  const { keeper, told, left } = keep({})
-  await expect.poll(() => told.length).toBeGreaterThan(3)
+  const { keeper, reported, left } = keep({})
+  await expect.poll(() => reported.length).toBeGreaterThan(3)
   await keeper.close()
-  expect(new Set(told)).toEqual(new Set(['renewed 7']))
+  expect(new Set(reported)).toEqual(new Set(['renewed 7']))
   expect(left).toEqual([7])
 })
 
@@ -88,15 +88,15 @@ test('a suspension is no failure: time counts from the first attempt that fails'
     failures += 1
     return away()
   }
-  const { news, told } = keep({ renew }, 60_000)
-  await expect.poll(() => told.length).toBeGreaterThan(0)
+  const { news, reported } = keep({ renew }, 60_000)
+  await expect.poll(() => reported.length).toBeGreaterThan(0)
   const now = performance.now.bind(performance)
   const jump = vi.spyOn(performance, 'now').mockImplementation(() => now() + 600_000)
   try {
     fails = true
     await expect.poll(() => failures).toBe(1)
-    const before = told.length
-    await expect.poll(() => told.length).toBeGreaterThan(before)
+    const before = reported.length
+    await expect.poll(() => reported.length).toBeGreaterThan(before)
     expect(news()).toEqual(['renewed 7'])
   } finally {
     jump.mockRestore()

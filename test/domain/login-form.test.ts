@@ -44,7 +44,7 @@ test('a typed password is in no body that is kept, and what else was typed is', 
   await expect.poll(() => site.received.map(({ url }) => url.split(/[?/]/)[1])).toEqual([...ways, 'page'])
   for (const { contentType, body, answer, url } of site.received) {
     const isText = !contentType.startsWith('multipart/')
-    const sent = await session.sink.keepBody({
+    const sent = await session.sink.saveBody({
       direction: 'REQUEST',
       bytes: body,
       contentType,
@@ -53,7 +53,7 @@ test('a typed password is in no body that is kept, and what else was typed is', 
     })
     const bytes = Buffer.from(answer)
     const type = url === '/page' ? 'text/html' : 'application/json'
-    const got = await session.sink.keepBody({
+    const got = await session.sink.saveBody({
       direction: 'RESPONSE',
       bytes,
       contentType: type,

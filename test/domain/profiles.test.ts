@@ -13,7 +13,7 @@ const STATE = { cookies: [{ name: 'session', value: 'correct-horse' }], origins:
 describe('what a profile holds', () => {
   test('comes back as it was, and cannot be read in the database', async () => {
     const owner = randomUUID()
-    const { id } = await newProfiles().keep(owner, 'shop', STATE)
+    const { id } = await newProfiles().save(owner, 'shop', STATE)
     expect((await newProfiles().open(owner, id)).state).toEqual(STATE)
     const row = await store.findProfile(id)
     expect(Buffer.from(row!.sealed).includes('correct-horse')).toBe(false)
@@ -22,14 +22,14 @@ describe('what a profile holds', () => {
 
   test('is told to be unreadable with another key, and stays as it is', async () => {
     const owner = randomUUID()
-    const { id } = await newProfiles().keep(owner, 'shop', STATE)
+    const { id } = await newProfiles().save(owner, 'shop', STATE)
     const elsewhere = newProfiles('another secret of at least thirty-two characters')
     await expect(elsewhere.open(owner, id)).rejects.toMatchObject({ code: 'PROFILE_UNREADABLE' })
     expect((await newProfiles().open(owner, id)).state).toEqual(STATE)
   })
 
   test('of another owner is none, whatever one does with its id', async () => {
-    const { id } = await newProfiles().keep(randomUUID(), 'shop', STATE)
+    const { id } = await newProfiles().save(randomUUID(), 'shop', STATE)
     const other = randomUUID()
     await expect(newProfiles().open(other, id)).rejects.toMatchObject({ code: 'BAD_USER_INPUT' })
     await expect(newProfiles().delete(other, id)).rejects.toMatchObject({ code: 'NOT_FOUND' })
@@ -41,7 +41,7 @@ describe('the limits', () => {
   test('of bytes: nothing is kept of what is larger', async () => {
     const owner = randomUUID()
     const large = { cookies: [], origins: ['x'.repeat(PROFILE_LIMITS.bytes)] }
-    await expect(newProfiles().keep(owner, 'large', large)).rejects.toMatchObject({
+    await expect(newProfiles().save(owner, 'large', large)).rejects.toMatchObject({
       code: 'BAD_USER_INPUT',
       extensions: { issues: [{ path: ['sessionId'], code: 'TOO_LONG' }] },
     })
@@ -54,11 +54,11 @@ describe('the limits', () => {
     const row = { owner, sealed: Buffer.from('x'), sizeBytes: 1, createdAt: 1, updatedAt: 1 }
     const names = Array.from({ length: PROFILE_LIMITS.perOwner }, (_, index) => `p${index}`)
     await Promise.all(names.map((name) => store.saveProfile({ ...row, id: randomUUID(), name })))
-    await expect(profiles.keep(owner, 'one more', STATE)).rejects.toMatchObject({
+    await expect(profiles.save(owner, 'one more', STATE)).rejects.toMatchObject({
       extensions: { issues: [{ path: ['name'], code: 'TOO_MANY' }] },
     })
     const [first] = await profiles.list(owner)
-    const again = await profiles.keep(owner, first!.name, { cookies: [], origins: [] })
+    const again = await profiles.save(owner, first!.name, { cookies: [], origins: [] })
     expect(again.id).toBe(first!.id)
     expect(await profiles.list(owner)).toHaveLength(PROFILE_LIMITS.perOwner)
   })

@@ -10,23 +10,23 @@ let files: ArtifactRecorder
 
 beforeEach(() => {
   kept = []
-  const keep: Artifacts['keep'] = async (artifact, content) => {
+  const save: Artifacts['save'] = async (artifact, content) => {
     kept.push(await text(content))
     return { ...artifact, id: 'kept', sizeBytes: 1, sha256: '', createdAt: 1 }
   }
-  files = new ArtifactRecorder({ id: 's', owner: 'o' }, { keep } as Artifacts, () => {}, createLogger('silent'))
+  files = new ArtifactRecorder({ id: 's', owner: 'o' }, { save } as Artifacts, () => {}, createLogger('silent'))
 })
 
-const keepFile = (open: () => Promise<Readable>) =>
-  files.keepFile({ kind: 'DOWNLOAD', name: 'file', contentType: 'text/plain', pageId: null, open })
+const saveFile = (open: () => Promise<Readable>) =>
+  files.saveFile({ kind: 'DOWNLOAD', name: 'file', contentType: 'text/plain', pageId: null, open })
 
 test('a file that the browser made is kept', async () => {
-  expect(await keepFile(async () => Readable.from(['bytes']))).toEqual({ artifactId: 'kept', failure: null })
+  expect(await saveFile(async () => Readable.from(['bytes']))).toEqual({ artifactId: 'kept', failure: null })
   expect(kept).toEqual(['bytes'])
 })
 
 test('one that cannot be opened is not kept, and where it is says nobody', async () => {
-  const refused = keepFile(() => Promise.reject(new Error('ENOENT: /var/tmp/secret')))
+  const refused = saveFile(() => Promise.reject(new Error('ENOENT: /var/tmp/secret')))
   expect(await refused).toEqual({ artifactId: null, failure: 'it could not be kept' })
   expect(kept).toEqual([])
 })

@@ -31,13 +31,13 @@ test('every broken rule is told at once, under its code and path', () => {
     name: '\u{D83D}',
     metadata: ['no', 'object'],
   }
-  const told = [
+  const reported = [
     { path: ['filter', 'createdAfter'], code: 'OUT_OF_RANGE', message: 'must be in the years 1970 to 9999' },
     { path: ['filter', 'createdBefore'], code: 'OUT_OF_RANGE', message: 'must be in the years 1970 to 9999' },
     { path: ['filter', 'name'], code: 'INVALID_FORMAT', message: 'must not hold U+0000 or lone surrogates' },
     { path: ['filter', 'metadata'], code: 'INVALID_FORMAT', message: 'must be a JSON object' },
   ]
   expect(() => parseSessionFilter(input, ['filter'])).toThrow(
-    expect.objectContaining({ code: 'BAD_USER_INPUT', issues: told }) as Error,
+    expect.objectContaining({ code: 'BAD_USER_INPUT', issues: reported }) as Error,
   )
 })

@@ -90,27 +90,27 @@ describe('the terms of a link', () => {
 
 describe('what a link has open is told its end once', () => {
   test('when its time is up', async () => {
-    const told = vi.fn()
-    links.onEnd({ maker: `key:${randomUUID()}`, expiresAt: Date.now() + 50 }, told)
-    await expect.poll(() => told.mock.calls).toEqual([['EXPIRED']])
+    const reported = vi.fn()
+    links.onEnd({ maker: `key:${randomUUID()}`, expiresAt: Date.now() + 50 }, reported)
+    await expect.poll(() => reported.mock.calls).toEqual([['EXPIRED']])
     expect(listeners.size).toBe(0)
   })
 
   test('when its key is revoked', () => {
-    const [told, id] = [vi.fn(), randomUUID()]
-    const stop = links.onEnd({ maker: `key:${id}`, expiresAt: Date.now() + 60_000 }, told)
+    const [reported, id] = [vi.fn(), randomUUID()]
+    const stop = links.onEnd({ maker: `key:${id}`, expiresAt: Date.now() + 60_000 }, reported)
     listeners.get(id)!()
-    expect(told.mock.calls).toEqual([['REVOKED']])
+    expect(reported.mock.calls).toEqual([['REVOKED']])
     stop()
     expect(listeners.size).toBe(0)
   })
 
   test('unless it has left', async () => {
-    const [told, later] = [vi.fn(), vi.fn()]
+    const [reported, later] = [vi.fn(), vi.fn()]
     const terms = { maker: `key:${randomUUID()}`, expiresAt: Date.now() + 20 }
-    links.onEnd(terms, told)()
+    links.onEnd(terms, reported)()
     links.onEnd({ ...terms, expiresAt: terms.expiresAt + 20 }, later)
     await expect.poll(() => later).toHaveBeenCalledOnce()
-    expect(told).not.toHaveBeenCalled()
+    expect(reported).not.toHaveBeenCalled()
   })
 })

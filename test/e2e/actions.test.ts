@@ -89,8 +89,8 @@ test('log in, fill a form, take something out: the log is what was answered, liv
   const [, , password] = history
   expect(await tabwire.query(node, { id: password!.id })).toEqual({ node: password })
   const everything = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes { __typename ... on Action { ${ACTION} } } } } }`
-  const told = [heard, JSON.stringify(history), JSON.stringify(await tabwire.query(everything, { id }))].join()
-  expect(told).not.toContain('sesame')
+  const reported = [heard, JSON.stringify(history), JSON.stringify(await tabwire.query(everything, { id }))].join()
+  expect(reported).not.toContain('sesame')
   expect(JSON.stringify(password!.details)).toMatch(/\*|•|mask/i)
 })
 

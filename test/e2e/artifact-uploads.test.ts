@@ -51,15 +51,15 @@ describe('a ticket', () => {
     expect(await api.find(ticket.artifactId)).toBeNull()
     const response = await put(ticket.url, bytes, { 'content-type': 'text/html' })
     const sha256 = createHash('sha256').update(bytes).digest('hex')
-    const told = {
+    const reported = {
       id: ticket.artifactId,
       name: 'data.bin',
       contentType: 'application/x-data',
       sizeBytes: 2_500_000,
       sha256,
     }
-    expect([response.status, await response.json()]).toEqual([201, told])
-    expect(await api.find(ticket.artifactId)).toMatchObject({ ...told, kind: 'UPLOAD', session: { id: sessionId } })
+    expect([response.status, await response.json()]).toEqual([201, reported])
+    expect(await api.find(ticket.artifactId)).toMatchObject({ ...reported, kind: 'UPLOAD', session: { id: sessionId } })
 
     const again = await put(ticket.url, 'other')
     expect([again.status, await again.json()]).toMatchObject([409, { error: { code: 'CONFLICT' } }])
@@ -226,7 +226,7 @@ describe('a full disk', () => {
     const kept = await api.give(sessionId, 'kept', 'kept.txt')
     const disk = await watchDisk()
     try {
-      disk.room = 100_000
+      disk.space = 100_000
       const ticket = await api.ticket(sessionId, 'big')
       const response = await put(ticket.url, randomBytes(1_000_000))
       expect([response.status, await response.json()]).toMatchObject([507, { error: { code: 'STORAGE_FULL' } }])
@@ -237,7 +237,7 @@ describe('a full disk', () => {
       expect(await (await fetch(kept.url)).text()).toBe('kept')
       expect(await filesLeft()).toBe(1)
       expect((await sessions.get(sessionId))!.status).toBe('RUNNING')
-      disk.room = Number.POSITIVE_INFINITY
+      disk.space = Number.POSITIVE_INFINITY
       expect((await put(ticket.url, randomBytes(1_000_000))).status).toBe(201)
     } finally {
       disk.close()

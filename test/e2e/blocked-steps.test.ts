@@ -25,18 +25,18 @@ const ELSEWHERE = 'http://127.0.0.2:8080/'
 test('a refusal is told of the step that caused it', async () => {
   const { id } = await start({ allowedHosts: ['127.0.0.1'] })
   const fine = `${site().url}/fine`
-  const told = new Set<string>()
+  const reported = new Set<string>()
   for (let round = 0; round < 3; round += 1) {
     for (const way of ['moves-on', 'refreshes']) {
       await run(id, [{ navigate: { url: `${site().url}/${way}?${encodeURIComponent(ELSEWHERE + way)}` } }])
       const steps = await run(id, [{ navigate: { url: fine } }])
       for (const { error } of [...steps, ...(await run(id, [{ evaluate: { expression: '1' } }]))]) {
         // The pending navigation of the previous page may win.
-        if (error?.code !== 'NAVIGATION_INTERRUPTED') told.add(error?.message ?? 'done')
+        if (error?.code !== 'NAVIGATION_INTERRUPTED') reported.add(error?.message ?? 'done')
       }
     }
   }
-  expect([...told]).toEqual(['done'])
+  expect([...reported]).toEqual(['done'])
   const [redirected] = await run(id, [{ navigate: { url: `${site().url}/redirect?to=${ELSEWHERE}` } }])
   expect(redirected!.error).toMatchObject({ code: 'BLOCKED', message: expect.stringContaining('allowedHosts') })
   await terminate(id)
@@ -48,8 +48,12 @@ test('a page that a client opens where it may not get is BLOCKED', async () => {
   const opened = [ELSEWHERE, `${site().url}/redirect?to=${ELSEWHERE}`, `${site().url}/fine`, 'http://127.0.0.1:1/']
   for (const url of opened) await client.ask('Target.createTarget', { url })
   const log = await untilLogged(id, (entries) => ofKind(entries, 'Action').length === opened.length)
-  const told = ofKind(log, 'Action').map(({ details, type, error }) => [(details as { url: string }).url, type, error])
-  expect(new Map(told.map(([url, ...how]) => [url, how]))).toEqual(
+  const reported = ofKind(log, 'Action').map(({ details, type, error }) => [
+    (details as { url: string }).url,
+    type,
+    error,
+  ])
+  expect(new Map(reported.map(([url, ...how]) => [url, how]))).toEqual(
     new Map(opened.map((url, nth) => [url, ['OPEN_PAGE', nth < 2 ? { code: 'BLOCKED' } : null]])),
   )
   await client[Symbol.asyncDispose]()

@@ -63,11 +63,11 @@ beforeAll(async () => {
   }
   const { session } = await insertWith(store, [], { owner: 'admin' })
   const plain = of(new BodyCipher([]))
-  const keep = async (bodies: Bodies, content: string | Buffer, more: Partial<NewBody> = {}): Promise<BodyData> => {
+  const save = async (bodies: Bodies, content: string | Buffer, more: Partial<NewBody> = {}): Promise<BodyData> => {
     const given = Buffer.from(content as string)
     const isText = typeof content === 'string'
     const body = { bytes: given, contentType: 'text/html', sizeBytes: given.length, truncated: 0, isText, ...more }
-    return (await bodies.keep(session, body)).body!
+    return (await bodies.save(session, body)).body!
   }
   const request = (sent: BodyData | null, received: BodyData | BodyOmission | null) => ({
     requestBody: sent,
@@ -78,15 +78,15 @@ beforeAll(async () => {
   const known = of(new BodyCipher([KEYS[1]!]))
   const lost = of(new BodyCipher(['c'.repeat(32)]))
   const drafts = [
-    request(await keep(plain, '{"a":1}', { contentType: 'application/json' }), await keep(plain, HTML)),
-    request(null, await keep(plain, LARGE, { truncated: 5, sizeBytes: LARGE.length + 5, contentType: null })),
-    request(await keep(plain, Buffer.from([0, 255])), 'TOO_LARGE'),
-    request(await keep(known, 'sealed'), await keep(known, `sealed ${LARGE}`)),
-    request(null, await keep(lost, `lost ${LARGE}`)),
+    request(await save(plain, '{"a":1}', { contentType: 'application/json' }), await save(plain, HTML)),
+    request(null, await save(plain, LARGE, { truncated: 5, sizeBytes: LARGE.length + 5, contentType: null })),
+    request(await save(plain, Buffer.from([0, 255])), 'TOO_LARGE'),
+    request(await save(known, 'sealed'), await save(known, `sealed ${LARGE}`)),
+    request(null, await save(lost, `lost ${LARGE}`)),
     request(null, null),
   ].map((members, index) => networkRequest(index + 1, { ...members, url: 'http://127.0.0.1/some/page.html?q' }))
   id = await logOf(drafts)
-  const pages = await Promise.all(['1', '2', '3', '4'].map((name) => keep(plain, name.padEnd(SIZE, '.'))))
+  const pages = await Promise.all(['1', '2', '3', '4'].map((name) => save(plain, name.padEnd(SIZE, '.'))))
   const large = pages.map((body, index) => networkRequest(index + 1, request(null, body)))
   largeId = await logOf(large)
   await store.close()

@@ -102,8 +102,8 @@ describe('the options of a session hold in', () => {
 
   test('workers, as far as they are told of them', async () => {
     const { id } = await start({ ...OPTIONS, initialPrompt: `${site().url}/` }, 'LOADED')
-    const told = { geolocation: 'granted', online: true, fetched: 200 }
-    expect(await evaluate(id, `askWorkers('/text')`)).toEqual({ worker: told, shared: told, service: told })
+    const reported = { geolocation: 'granted', online: true, fetched: 200 }
+    expect(await evaluate(id, `askWorkers('/text')`)).toEqual({ worker: reported, shared: reported, service: reported })
     await terminate(id)
   })
 })

@@ -23,18 +23,18 @@ test('the response with the script of a service worker reaches each client, and 
     // Its thread, which receives them, exists only once the script has arrived.
     const isLate = count % 2 === 1
     const context = await browser!.newContext()
-    const told: string[] = []
+    const reported: string[] = []
     context.on('response', (response) => {
-      if (response.url().includes('/service-worker.js')) told.push(`${response.status()}`)
+      if (response.url().includes('/service-worker.js')) reported.push(`${response.status()}`)
     })
     context.on('requestfinished', (request) => {
-      if (request.url().includes('/service-worker.js')) told.push('finished')
+      if (request.url().includes('/service-worker.js')) reported.push('finished')
     })
     const page = await context.newPage()
     await page.goto(`${site().url}/${isLate ? '#late=1000' : ''}`)
     await expect.poll(() => page.title()).toBe('Ready')
-    await expect.poll(() => told.slice(-1)).toEqual(['finished'])
-    expect([count, told]).toEqual([count, ['200', 'finished']])
+    await expect.poll(() => reported.slice(-1)).toEqual(['finished'])
+    expect([count, reported]).toEqual([count, ['200', 'finished']])
     await context.close()
   }
   for (const browser of browsers) await browser.close()

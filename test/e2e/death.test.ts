@@ -214,8 +214,8 @@ describe('the server', { timeout: 120_000 }, () => {
       { sequence: totalCount - 1, reason: 'TERMINATED', count: null, kinds: [] },
       { sequence: totalCount, from: 'RUNNING', to: 'FAILED', endReason: 'MACHINE_LOST' },
     ])
-    const told = await followDrops(next, id)
-    expect(told).toEqual({ dropped: 0, droppedUnknown: true })
+    const reported = await followDrops(next, id)
+    expect(reported).toEqual({ dropped: 0, droppedUnknown: true })
     next.child.kill('SIGTERM')
     await once(next.child, 'exit')
   })

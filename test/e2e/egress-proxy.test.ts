@@ -64,16 +64,16 @@ describe('a proxy of the user', () => {
     )
     expect(session.title).toBe('Behind it')
     expect(upstream.asked.some((what) => what.startsWith('GET http://behind.test:'))).toBe(true)
-    const told = await everythingOf(session.id)
-    expect(told).toContain(`"proxy":"http://127.0.0.1:${upstream.port}"`)
+    const reported = await everythingOf(session.id)
+    expect(reported).toContain(`"proxy":"http://127.0.0.1:${upstream.port}"`)
     // Only the proxy knows which server responded.
-    expect(told).not.toMatch(/"remoteAddress":"/)
+    expect(reported).not.toMatch(/"remoteAddress":"/)
     const commands = (await processes()).map(({ command }) => command).join('\n')
     await terminate(session.id)
     const stored = await contentOf(app.dataDir)
     expect(stored).toContain(`http://127.0.0.1:${upstream.port}`)
     const secret = Buffer.from(`user:${PASSWORD}`).toString('base64')
-    for (const text of [told, commands, stored, written]) {
+    for (const text of [reported, commands, stored, written]) {
       expect(text.includes(PASSWORD)).toBe(false)
       expect(text.includes(secret)).toBe(false)
     }
@@ -91,8 +91,8 @@ describe('a proxy of the user', () => {
       code: 'NAVIGATION_FAILED',
       message: expect.stringContaining('ERR_TUNNEL_CONNECTION_FAILED'),
     })
-    const told = await everythingOf(id)
-    expect(told.match(/"failure":"net::ERR_TUNNEL_CONNECTION_FAILED"/g)).toHaveLength(2)
+    const reported = await everythingOf(id)
+    expect(reported.match(/"failure":"net::ERR_TUNNEL_CONNECTION_FAILED"/g)).toHaveLength(2)
     await terminate(id)
     expect(site.asked.length).toBeLessThan(5)
   })

@@ -24,7 +24,7 @@ describe('an end of which everything was heard says nothing of anything missing'
     ['a page that goes on until then', 'ticker', null],
   ])('%s', async (_, script, lines) => {
     const { id } = await start({ initialPrompt: `${site().url}/page/${script}` })
-    await site().told(script)
+    await site().reported(script)
     await terminate(id)
     const log = await wholeLog<{ __typename: string; text?: string }>(tabwire(), id, FIELDS)
     const texts = log.filter(({ __typename }) => __typename === 'ConsoleMessage').map(({ text }) => text)

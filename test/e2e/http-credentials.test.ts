@@ -158,7 +158,7 @@ describe('credentials of a session', () => {
     expect(first!.requestHeaders['authorization']).toBeUndefined()
     expect(second!.requestHeaders['authorization']).toBe('Basic [redacted]')
     expect(second!.responseHeaders).toMatchObject({ 'content-type': 'text/html; charset=utf-8' })
-    const told = await wholeLog(
+    const reported = await wholeLog(
       app,
       id,
       `__typename ... on NetworkRequest { url requestHeaders responseHeaders }
@@ -173,7 +173,7 @@ describe('credentials of a session', () => {
       expect(content).toContain('/private/again')
       expect(content).toContain('Basic [redacted]')
     }
-    expectNoSecret('the log', JSON.stringify(told))
+    expectNoSecret('the log', JSON.stringify(reported))
     expectNoSecret('the HAR', har)
     for (const [name, content] of trace) expectNoSecret(name, content)
     expectNoSecret('the data directory', await contentOf(app.dataDir))

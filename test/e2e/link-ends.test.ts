@@ -233,17 +233,17 @@ describe('what a key’s links have open ends, and they are refused, once the ke
     const expiresAt = Date.now() + enoughSeconds() * 1_500
     const [brief, lasting] = [await createKey(new Date(expiresAt).toISOString()), await createKey()]
     const ofBrief = await linksOf(brief.secret)
-    for (const told of [ofBrief.session.access, ofBrief.node.link, ofBrief.createUpload]) {
-      expect(Date.parse(told.expiresAt)).toBe(Math.floor(expiresAt / 1000) * 1000)
+    for (const reported of [ofBrief.session.access, ofBrief.node.link, ofBrief.createUpload]) {
+      expect(Date.parse(reported.expiresAt)).toBe(Math.floor(expiresAt / 1000) * 1000)
     }
     const [links, others] = [await linksOf(lasting.secret, enoughSeconds()), await linksOf(lasting.secret)]
     const { access } = links.session
-    for (const [url, told] of [
+    for (const [url, reported] of [
       [access.cdpUrl, access.expiresAt],
       [links.node.link.url, links.node.link.expiresAt],
       [links.createUpload.url, links.createUpload.expiresAt],
     ] as const) {
-      expect(Date.parse(told)).toBe(Number(new URL(url).searchParams.get('expires')) * 1000)
+      expect(Date.parse(reported)).toBe(Number(new URL(url).searchParams.get('expires')) * 1000)
     }
     const [open, openOfBrief] = [await openAll(links), await openAll(ofBrief)]
     await using client = await CdpSocket.connect(others.session.access.cdpUrl)

@@ -106,7 +106,7 @@ async function expectReadable({ kind, contentType, url, sizeBytes }: Artifact): 
 }
 
 /** Leaves the given part of the quota during the work. Recordings in progress would count, too. */
-async function withRoomFor(bytes: number, work: () => Promise<void>): Promise<void> {
+async function withSpaceFor(bytes: number, work: () => Promise<void>): Promise<void> {
   const { id } = await api.start({ record: [] })
   const { url, artifactId } = await artifacts.ticket(id, 'filler')
   const body = Buffer.alloc(QUOTA - (await artifacts.usedBytes()) - bytes)
@@ -167,7 +167,7 @@ describe('recordings', () => {
   })
 
   test('for which there is no room are missing, and nothing else', async () => {
-    await withRoomFor(10_000, async () => {
+    await withSpaceFor(10_000, async () => {
       const { id } = await startRecording({ record: ['TRACE', 'HAR'] })
       // Incompressible data makes the trace larger than that.
       await act(id, { evaluate: { expression: `void '${randomBytes(10_000).toString('base64')}'` } })
@@ -178,7 +178,7 @@ describe('recordings', () => {
   })
 
   test('as a HAR for which there is no room is missing, and the log says so', async () => {
-    await withRoomFor(100, async () => {
+    await withSpaceFor(100, async () => {
       const { id } = await startRecording({ record: ['HAR'] })
       expect(await api.terminate(id)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })
       const failed = (await logOf(id)).filter(({ __typename }) => __typename === 'ArtifactFailed')
@@ -262,7 +262,7 @@ describe('a download', () => {
 
   test('for which there is no room is not kept, and it is said', async () => {
     const { id } = await startRecording({ record: [] })
-    await withRoomFor(10_000, async () => {
+    await withSpaceFor(10_000, async () => {
       await download(id, '/attachment?bytes=10001')
       const keepFailure = expect.stringContaining('does not fit into the quota of its owner') as string
       await expect.poll(() => downloadsOf(id)).toMatchObject([{ artifact: null, failure: null, keepFailure }])

@@ -125,8 +125,8 @@ describe('startSession', () => {
     await expect.poll(async () => (await read()).consoleMessages.nodes.length).toBe(1)
     await expect.poll(async () => (await read()).networkRequests.nodes.length).toBe(1)
     const { consoleMessages, networkRequests } = await read()
-    const told = JSON.parse(consoleMessages.nodes[0]!.text.replace('environment ', '')) as Record<string, unknown>
-    expect(told).toMatchObject({
+    const reported = JSON.parse(consoleMessages.nodes[0]!.text.replace('environment ', '')) as Record<string, unknown>
+    expect(reported).toMatchObject({
       width: 640,
       height: 480,
       userAgent: 'Tabwire test',

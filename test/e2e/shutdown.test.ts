@@ -57,7 +57,7 @@ test('SIGTERM: exit 0, recordings or not; each subscriber is told the end, and n
     return data.startSession.id
   }
   const ids = [await start(), await start()]
-  await site.told('flood')
+  await site.reported('flood')
 
   const client = createClient({
     url: `${url.replace('http', 'ws')}/graphql`,
@@ -85,11 +85,11 @@ test('SIGTERM: exit 0, recordings or not; each subscriber is told the end, and n
     }
     return text
   }
-  const told = ids.flatMap((id) => [follow(id), stream(id)])
-  await expect.poll(() => following).toBe(told.length)
+  const reported = ids.flatMap((id) => [follow(id), stream(id)])
+  await expect.poll(() => following).toBe(reported.length)
   const browsers = await browsersOf(server.child.pid!)
   server.child.kill('SIGTERM')
-  const outcomes = await Promise.all(told)
+  const outcomes = await Promise.all(reported)
   for (const outcome of outcomes) expect(outcome).toMatch(/"endReason":"SERVER_SHUTDOWN"[^]*complete/)
   expect(await server.finished).toMatchObject({ code: 0, signal: null })
   const alive = new Set((await processes()).map(({ pid }) => pid))

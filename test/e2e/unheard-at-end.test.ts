@@ -51,9 +51,9 @@ const countOf = async (id: string) =>
 const lastOf = async (id: string) => (await tabwire().query<Last>(LAST, { id })).session
 
 /** A session whose page runs the script, once that has called `tell` with the name. */
-async function startAt(script: string, told = script): Promise<string> {
+async function startAt(script: string, reported = script): Promise<string> {
   const { id } = await start({ initialPrompt: `${site().url}/page/${script}` })
-  await site().told(told)
+  await site().reported(reported)
   return id
 }
 
@@ -100,8 +100,8 @@ describe('an end of which something may be missing says so before the final stat
   test.each([
     ['a page that hangs', 'hang', 'hanging', 2],
     ['a worker that hangs', 'hanging-worker', 'hanging-worker', 1],
-  ])('%s: its script is ended in the midst of whatever it does', async (_, script, told, lines) => {
-    const id = await startAt(script, told)
+  ])('%s: its script is ended in the midst of whatever it does', async (_, script, reported, lines) => {
+    const id = await startAt(script, reported)
     await terminate(id)
     expect((await lastOf(id)).consoleMessages.nodes.map(({ text }) => text)).toEqual(numberedLines(lines))
     expect(await lastEntriesOf(id)).toMatchObject(unheardAnd('TERMINATED'))
@@ -111,8 +111,8 @@ describe('an end of which something may be missing says so before the final stat
     ['a page', 'lost', 'lost'],
     ['a worker', 'with-worker', 'lost-by-worker'],
     ['a shared worker', 'with-shared-worker', 'lost-by-shared-worker'],
-  ])('%s that hands over a line above the bound', async (_, script, told) => {
-    const id = await startAt(script, told)
+  ])('%s that hands over a line above the bound', async (_, script, reported) => {
+    const id = await startAt(script, reported)
     await terminate(id)
     const { nodes } = (await lastOf(id)).events
     const said = nodes.map((entry) => [entry.__typename, entry.reason, entry.count, entry.failure].join(' ')).join(', ')

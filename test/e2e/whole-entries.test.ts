@@ -35,7 +35,7 @@ let log: Entry[]
 
 beforeAll(async () => {
   id = (await start({ initialPrompt: `${site().url}/page/everything`, screenshot: true }, 'LOADED')).id
-  await site().told('everything')
+  await site().reported('everything')
   await terminate(id)
   log = await wholeLog<Entry>(tabwire(), id, EVERYTHING)
 })

@@ -58,10 +58,10 @@ function withTasks(egress: 'OPEN' | 'PUBLIC') {
 
   /** Results of a task with these steps: its actions, the model's input, and blocked requests. */
   async function outcomeOf(given: Parameters<typeof steps>, input: Record<string, unknown> = {}) {
-    const told: string[] = []
+    const reported: string[] = []
     const script = steps(...given, finish('done'))
     model.script = (asked: Asked) => {
-      told.push(asked.last)
+      reported.push(asked.last)
       return script(asked)
     }
     const { id } = await sessions.start(input)
@@ -79,7 +79,7 @@ function withTasks(egress: 'OPEN' | 'PUBLIC') {
     const actions = story.filter(({ __typename: kind }) => kind === 'Action')
     expect(new Set(actions.map(({ origin }) => origin))).toEqual(new Set(['TASK']))
     const errors = actions.map(({ error }) => error as { code: string; message: string } | null)
-    return { errors, told: told.slice(1), failures }
+    return { errors, reported: reported.slice(1), failures }
   }
   return outcomeOf
 }
@@ -88,9 +88,9 @@ describe('a task on a server with egress public', () => {
   const outcomeOf = withTasks('PUBLIC')
 
   test('reaches the internet, and what is allowed', async () => {
-    const { errors, told } = await outcomeOf([go('http://public.test/plain'), go('http://allowed.test/')])
+    const { errors, reported } = await outcomeOf([go('http://public.test/plain'), go('http://allowed.test/')])
     expect(errors).toEqual([null, null])
-    expect(told[1]).toContain('SECRETS')
+    expect(reported[1]).toContain('SECRETS')
     expect(reached()).toEqual([`${ALLOWED}/`])
   })
 
@@ -98,11 +98,11 @@ describe('a task on a server with egress public', () => {
     'is BLOCKED and told so where an address is not public, whatever the notation',
     { timeout: 120_000 },
     async () => {
-      const { errors, told } = await outcomeOf(INWARD.map((host) => go(`http://${host}/`)))
+      const { errors, reported } = await outcomeOf(INWARD.map((host) => go(`http://${host}/`)))
       INWARD.forEach((host, index) => {
         const message = expect.stringMatching(/TABWIRE_EGRESS|never opened/)
         expect([host, errors[index]]).toEqual([host, { code: 'BLOCKED', message }])
-        expect([host, told[index]]).toEqual([host, expect.stringContaining('BLOCKED')])
+        expect([host, reported[index]]).toEqual([host, expect.stringContaining('BLOCKED')])
       })
       expect(reached()).toEqual([])
     },
@@ -126,7 +126,7 @@ describe('a task on a server with egress public', () => {
   })
 
   test('gets nowhere by links and scripts of a page', async () => {
-    const { failures, told } = await outcomeOf([
+    const { failures, reported } = await outcomeOf([
       go('http://public.test/links'),
       calls(call('click', { target: { css: '#inward' } })),
       go('http://public.test/links'),
@@ -141,7 +141,7 @@ describe('a task on a server with egress public', () => {
       '/fetched BLOCKED (private address)',
       '/link BLOCKED (cloud metadata)',
     ])
-    expect(told.join()).not.toContain('SECRETS')
+    expect(reported.join()).not.toContain('SECRETS')
     expect(reached()).toEqual([])
   })
 
@@ -163,7 +163,7 @@ describe('a task on a server with egress open', () => {
   })
 
   test('is BLOCKED, sees nothing and the log says so at cloud metadata and link-local addresses', async () => {
-    const { errors, told, failures } = await outcomeOf([
+    const { errors, reported, failures } = await outcomeOf([
       go(`http://${METADATA}/`),
       go('http://[::ffff:169.254.169.254]/'),
       go('http://metadata.test/named'),
@@ -172,7 +172,7 @@ describe('a task on a server with egress open', () => {
       calls(call('openPage', { url: 'http://metadata.test/opened' })),
     ])
     expect(errors.map((error) => error?.code)).toEqual(Array(6).fill('BLOCKED'))
-    expect(told.join()).not.toContain('SECRETS')
+    expect(reported.join()).not.toContain('SECRETS')
     expect(failures.map(([url, failure]) => `${new URL(url!).pathname} ${failure}`)).toEqual([
       '/named BLOCKED (cloud metadata)',
       '/named BLOCKED (link-local address)',

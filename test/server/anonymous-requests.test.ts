@@ -10,14 +10,14 @@ const start = async (options: FakeOptions = {}) =>
   (server = await startFakeServer({ anonymousRequests: FEW, ...options }))
 afterEach(() => server.close())
 
-interface Told {
+interface Reported {
   status: number
   retryAfter: string | undefined
   code: string | undefined
 }
 
 const post = (headers: Record<string, string> = {}, localAddress = '127.0.0.1') =>
-  new Promise<Told>((resolve, reject) => {
+  new Promise<Reported>((resolve, reject) => {
     const sent = request(
       `${server.url}/graphql`,
       { method: 'POST', agent: false, localAddress, headers: { 'content-type': 'application/json', ...headers } },
@@ -35,9 +35,9 @@ const post = (headers: Record<string, string> = {}, localAddress = '127.0.0.1') 
     sent.end('{"query":"{ capacity { total } }"}')
   })
 
-const REFUSED: Told = { status: 401, retryAfter: undefined, code: 'UNAUTHENTICATED' }
-const LIMITED: Told = { status: 429, retryAfter: '1000', code: 'RATE_LIMITED' }
-const SERVED: Told = { status: 200, retryAfter: undefined, code: undefined }
+const REFUSED: Reported = { status: 401, retryAfter: undefined, code: 'UNAUTHENTICATED' }
+const LIMITED: Reported = { status: 429, retryAfter: '1000', code: 'RATE_LIMITED' }
+const SERVED: Reported = { status: 200, retryAfter: undefined, code: undefined }
 
 async function spend(headers?: Record<string, string>, localAddress?: string): Promise<void> {
   for (let count = 0; count < FEW.burst; count += 1) expect(await post(headers, localAddress)).toEqual(REFUSED)

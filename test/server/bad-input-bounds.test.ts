@@ -231,11 +231,11 @@ describe('over every transport', () => {
     server = await startFakeServer()
     const client = createClient({ url: `${server.url}/graphql`, headers: { 'x-api-key': 'reader' }, retryAttempts: 0 })
     const results = client.iterate({ query: SUBSCRIBE, variables: { kinds } })
-    const told = await results.next().then(
+    const reported = await results.next().then(
       ({ value }) => JSON.stringify(value ?? null),
       (error: unknown) => String(error),
     )
-    expect(told.length).toBeLessThan(MOST_BYTES)
+    expect(reported.length).toBeLessThan(MOST_BYTES)
     expect(server.followers).toEqual([])
     client.dispose()
   })

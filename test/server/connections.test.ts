@@ -13,7 +13,7 @@ const CAPACITY = '{ capacity { total } }'
 const WATCH = `subscription { consoleMessages(sessionId: "${SESSION_ID}") { cursor } }`
 const READER = { 'X-API-Key': 'reader' }
 const NEVER = 600_000
-const MADE_ROOM = { code: 1013, reason: 'TOO_MANY_CONNECTIONS: too many connections without an API key' }
+const MADE_SPACE = { code: 1013, reason: 'TOO_MANY_CONNECTIONS: too many connections without an API key' }
 
 let server: FakeServer
 const opened: { destroy(): void }[] = []
@@ -74,8 +74,8 @@ describe('connections that show no key', () => {
     const elsewhere = await initFrom('127.0.0.2')
     const sockets = []
     for (let count = 0; count < 4; count += 1) sockets.push(await initFrom('127.0.0.1'))
-    expect(await sockets[0]!.closed).toEqual(MADE_ROOM)
-    expect(await sockets[1]!.closed).toEqual(MADE_ROOM)
+    expect(await sockets[0]!.closed).toEqual(MADE_SPACE)
+    expect(await sockets[1]!.closed).toEqual(MADE_SPACE)
     for (const raw of [sockets[2]!, sockets[3]!, elsewhere]) expect(await isAlive(raw)).toBe(true)
   })
 
@@ -83,7 +83,7 @@ describe('connections that show no key', () => {
     await start({ connectionLimits: { anonymous: 3, settleMs: NEVER } })
     const sockets = []
     for (let count = 1; count <= 5; count += 1) sockets.push(await initFrom(`127.0.0.${count}`))
-    for (const raw of sockets.slice(0, 2)) expect(await raw.closed).toEqual(MADE_ROOM)
+    for (const raw of sockets.slice(0, 2)) expect(await raw.closed).toEqual(MADE_SPACE)
     for (const raw of sockets.slice(2)) expect(await isAlive(raw)).toBe(true)
   })
 
@@ -91,9 +91,9 @@ describe('connections that show no key', () => {
     await start({ connectionLimits: { anonymousPerAddress: 1, anonymous: 3, settleMs: NEVER } })
     const early = await initFrom('127.0.0.2')
     const crowd = [await initFrom('127.0.0.1'), await initFrom('127.0.0.1'), await initFrom('127.0.0.1')]
-    expect(await crowd[0]!.closed).toEqual(MADE_ROOM)
+    expect(await crowd[0]!.closed).toEqual(MADE_SPACE)
     const late = await initFrom('127.0.0.3')
-    expect(await crowd[1]!.closed).toEqual(MADE_ROOM)
+    expect(await crowd[1]!.closed).toEqual(MADE_SPACE)
     for (const raw of [early, late, crowd[2]!]) expect(await isAlive(raw)).toBe(true)
   })
 
@@ -222,7 +222,7 @@ describe('addresses', () => {
       await initFrom('127.0.0.9', undefined, FROM('192.0.2.2')),
     ]
     const again = await initFrom('127.0.0.9', undefined, FROM('192.0.2.1'))
-    expect(await one.closed).toEqual(MADE_ROOM)
+    expect(await one.closed).toEqual(MADE_SPACE)
     for (const raw of [other, again]) expect(await isAlive(raw)).toBe(true)
     expect(idle.map(({ isClosed }) => isClosed())).toEqual([false, false, false])
   })
@@ -231,7 +231,7 @@ describe('addresses', () => {
     await start({ connectionLimits: budget, trustedProxies: ['127.0.0.9'] })
     const one = await initFrom('127.0.0.1', undefined, FROM('192.0.2.1'))
     const other = await initFrom('127.0.0.1', undefined, FROM('192.0.2.2'))
-    expect(await one.closed).toEqual(MADE_ROOM)
+    expect(await one.closed).toEqual(MADE_SPACE)
     expect(await isAlive(other)).toBe(true)
   })
 })

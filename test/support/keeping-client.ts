@@ -5,18 +5,18 @@ export class KeepingClient implements CdpClient {
   unsentBytes = 0
   readonly messages: { id?: number; result?: object }[] = []
   readonly closed = Promise.withResolvers<[code: number, reason: string]>()
-  #told: (() => void) | null = null
+  #reported: (() => void) | null = null
 
   send(pieces: readonly Uint8Array[]): void {
     this.messages.push(JSON.parse(Buffer.concat(pieces).toString()) as { id?: number })
-    this.#told?.()
+    this.#reported?.()
   }
 
   async answerTo(id: number): Promise<object> {
     for (;;) {
       const answer = this.messages.find((message) => message.id === id)
       if (answer) return answer
-      await new Promise<void>((resolve) => (this.#told = resolve))
+      await new Promise<void>((resolve) => (this.#reported = resolve))
     }
   }
 

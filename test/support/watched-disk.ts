@@ -9,7 +9,7 @@ export interface WatchedDisk {
   /** Bytes written by this process through a FileHandle since the start. */
   written: number
   /** Remaining bytes before writes fail as on a full disk: a real disk must not be filled where tests run. */
-  room: number
+  space: number
   close(): void
 }
 
@@ -22,15 +22,15 @@ export async function watchDisk(): Promise<WatchedDisk> {
   const real = prototype.writeFile
   const disk: WatchedDisk = {
     written: 0,
-    room: Number.POSITIVE_INFINITY,
+    space: Number.POSITIVE_INFINITY,
     close() {
       prototype.writeFile = real
     },
   }
   prototype.writeFile = async function (this: Handle, ...args) {
     const size = Buffer.byteLength(args[0] as Uint8Array)
-    if (size > disk.room) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
-    disk.room -= size
+    if (size > disk.space) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    disk.space -= size
     await real.apply(this, args)
     disk.written += size
   }

@@ -14,7 +14,7 @@ const SUBJECT = 'tabwire.1.log.'
 /** Wake-ups that wait while NATS is away; those beyond are left to the followers' polling. */
 const MOST_WAITING = 10_000
 
-const LAST_WORDS_MS = 500
+const CLOSE_FLUSH_MS = 500
 
 /** Connects to NATS. Rejects with NatsRefused; if no server responds, it resolves and keeps retrying. */
 export async function openNatsBus(config: NatsConfig, logger: Logger, timing?: Partial<NatsTiming>): Promise<Bus> {
@@ -90,7 +90,7 @@ class NatsBus implements Bus {
 
   async close(): Promise<void> {
     this.#isClosing = true
-    if (this.#sending) await Deadline.isMet(this.#sending, LAST_WORDS_MS)
+    if (this.#sending) await Deadline.isMet(this.#sending, CLOSE_FLUSH_MS)
     await this.#link.close()
     this.#limiter.close()
     await this.#here.close()

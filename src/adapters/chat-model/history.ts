@@ -43,11 +43,11 @@ export class History {
 
 function render(first: ModelInput, exchanges: readonly Exchange[], budget: number): ModelMessage[] {
   const newest = exchanges.length - 1
-  const rendered = exchanges.map(({ reply, input }, index) => [...reply, ...tell(input, index === newest)])
+  const rendered = exchanges.map(({ reply, input }, index) => [...reply, ...toMessages(input, index === newest)])
   let size = rendered.reduce((sum, messages) => sum + sizeOf(messages), 0)
   for (let index = 0; index < newest && size > budget; index += 1) {
     const { reply, input } = exchanges[index]!
-    const shortened = [...reply, ...tell({ ...input, answers: input.answers.map(shorten) }, false)]
+    const shortened = [...reply, ...toMessages({ ...input, answers: input.answers.map(shorten) }, false)]
     size += sizeOf(shortened) - sizeOf(rendered[index]!)
     rendered[index] = shortened
   }
@@ -57,13 +57,13 @@ function render(first: ModelInput, exchanges: readonly Exchange[], budget: numbe
     left += 1
   }
   const opening = left > 0 ? { ...first, text: `${first.text}\n\n[${left} earlier steps are not told again.]` } : first
-  return [...tell(opening, exchanges.length === 0), ...rendered.slice(left).flat()]
+  return [...toMessages(opening, exchanges.length === 0), ...rendered.slice(left).flat()]
 }
 
 const shorten = (answer: CallAnswer): CallAnswer =>
   answer.text.length > SHORTENED ? { ...answer, text: `${answer.text.slice(0, SHORTENED)} [shortened]` } : answer
 
-function tell({ text, answers, view }: ModelInput, isNewest: boolean): ModelMessage[] {
+function toMessages({ text, answers, view }: ModelInput, isNewest: boolean): ModelMessage[] {
   const seen = view === null ? null : isNewest ? view : '[What could be seen then is not told again.]'
   const said = [text, seen].filter((part) => part !== null).join('\n\n')
   if (answers.length === 0) return [{ role: 'user', content: said }]

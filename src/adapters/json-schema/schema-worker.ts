@@ -13,7 +13,7 @@ export interface SchemaWork {
 /** Messages of a thread, in this order; `problem` null: none. */
 export type SchemaWorkEvent = { kind: 'loaded' } | { kind: 'read' | 'checked'; problem: string | null }
 
-const TOLD_PROBLEMS = 10
+const MAX_PROBLEMS = 10
 const ENDLESS = 'refers to itself without an end'
 
 const OPTIONS: Options = {
@@ -55,21 +55,21 @@ function requireAnEnd(validate: ValidateFunction): void {
 
 const problemText = ({ instancePath, message }: ErrorObject) => `${instancePath || 'it'} ${message ?? 'is wrong'}`
 
-function work({ schema, checked }: SchemaWork, tell: (event: SchemaWorkEvent) => void): void {
-  tell({ kind: 'loaded' })
+function work({ schema, checked }: SchemaWork, report: (event: SchemaWorkEvent) => void): void {
+  report({ kind: 'loaded' })
   let validate: ValidateFunction
   try {
     validate = compile(schema)
     requireAnEnd(validate)
   } catch (error) {
     if (!(error instanceof SchemaInvalid)) throw error
-    return tell({ kind: 'read', problem: error.message })
+    return report({ kind: 'read', problem: error.message })
   }
-  tell({ kind: 'read', problem: null })
+  report({ kind: 'read', problem: null })
   if (checked === null) return
   const isValid = validate(checked.value) === true
-  const problem = isValid ? null : (validate.errors ?? []).slice(0, TOLD_PROBLEMS).map(problemText).join('; ')
-  tell({ kind: 'checked', problem })
+  const problem = isValid ? null : (validate.errors ?? []).slice(0, MAX_PROBLEMS).map(problemText).join('; ')
+  report({ kind: 'checked', problem })
 }
 
 work(workerData as SchemaWork, (event) => parentPort?.postMessage(event))

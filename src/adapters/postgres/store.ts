@@ -35,10 +35,10 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
   const { pool, watch } = database
   let closing: Promise<void> | null = null
   const db = drizzle(pool)
-  const turns = new ReadSemaphore(Math.max(1, pool.options.max - CONNECTIONS_BESIDE_READS))
+  const semaphore = new ReadSemaphore(Math.max(1, pool.options.max - CONNECTIONS_BESIDE_READS))
   const calls: StoreCalls = {
-    ...createSessionStore(pool, db, turns),
-    ...createEntryStore(pool, turns, new UnreadableEntries(environment.logger)),
+    ...createSessionStore(pool, db, semaphore),
+    ...createEntryStore(pool, semaphore, new UnreadableEntries(environment.logger)),
     ...createApiKeyStore(db),
     ...createArtifactRows(pool, db),
     ...createBodyRows(pool),
@@ -48,7 +48,7 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
     ...createRetention(database),
   }
   return {
-    ...guarded(calls, turns, watch, environment.hasRoom ?? (() => true)),
+    ...guarded(calls, semaphore, watch, environment.hasSpace ?? (() => true)),
     machines: createMachineRows(database.leasePool),
     ping: () => watch.check(),
     describe: () => database.describe(),
@@ -112,9 +112,9 @@ const isEnd = (name: string, parameters: unknown[]) =>
  */
 function guarded(
   calls: StoreCalls,
-  turns: ReadSemaphore,
+  semaphore: ReadSemaphore,
   watch: DatabaseWatch,
-  hasRoom: NonNullable<DatabaseEnvironment['hasRoom']>,
+  hasSpace: NonNullable<DatabaseEnvironment['hasSpace']>,
 ): StoreCalls {
   const isLarge = new Set(Object.entries(IS_LARGE).flatMap(([name, large]) => (large ? [name] : [])))
   const guard = ([name, call]: [string, (...parameters: unknown[]) => Promise<unknown>]) => {
@@ -122,13 +122,13 @@ function guarded(
       const read = (...parameters: unknown[]) => {
         const reader = currentReader()
         const ask = () => call(...parameters)
-        return watch.guard(() => (reader ? turns.take(reader.name, ask, reader.signal ?? undefined) : ask()))
+        return watch.guard(() => (reader ? semaphore.take(reader.name, ask, reader.signal ?? undefined) : ask()))
       }
       return [name, read]
     }
     if (!isLarge.has(name)) return [name, (...parameters: unknown[]) => watch.guard(() => call(...parameters))]
     const write = async (...parameters: unknown[]) => {
-      if (!(await hasRoom(isEnd(name, parameters))))
+      if (!(await hasSpace(isEnd(name, parameters))))
         throw new StoreFull(new Error('the rest is kept for the database itself'))
       return watch.guardWrite(() => call(...parameters))
     }

@@ -10,7 +10,7 @@ import {
   type ArtifactStore,
   type ByteRange,
 } from '../../ports/artifact-store.ts'
-import type { FileRoom } from '../../ports/file-room.ts'
+import type { SpaceReservation } from '../../ports/space-reservation.ts'
 import { StoreFull } from '../../ports/store-errors.ts'
 import type { Store } from '../../ports/store.ts'
 import { decodeArtifactCursor } from '../kernel/cursor.ts'
@@ -19,7 +19,7 @@ import { insertWithRetry } from '../kernel/insert-retry.ts'
 import { fileNameOf, isContentType } from './file-name.ts'
 import { RecentArtifacts } from './recent-artifacts.ts'
 import { pageRequest, type PageArguments } from '../kernel/pagination.ts'
-import { QuotaRooms } from './quota-rooms.ts'
+import { QuotaReservations } from './quota-reservations.ts'
 
 /** There is no space for the bytes of an artifact. */
 class ArtifactStorageFull extends TabwireError {
@@ -62,8 +62,8 @@ export interface NewArtifact {
   pageId: string | null
   /** Expected size, as declared by the sender; null: unknown. */
   announcedBytes?: number | null
-  /** The room reserved while it is written, released once it is stored or rejected; null: none yet. */
-  room?: FileRoom | null
+  /** The space reserved while it is written, released once it is stored or rejected; null: none yet. */
+  reservation?: SpaceReservation | null
 }
 
 export interface ArtifactPage {
@@ -92,9 +92,9 @@ export class Artifacts {
   /** Bytes that the disk has left for a file. */
   readonly #free: () => Promise<number>
   readonly #stop = new AbortController()
-  readonly #keeping = new Set<Promise<unknown>>()
+  readonly #saving = new Set<Promise<unknown>>()
   readonly #fresh = new RecentArtifacts()
-  readonly #rooms: QuotaRooms
+  readonly #reservations: QuotaReservations
 
   /** `free`: bytes that can still be written to the artifact store. */
   constructor(
@@ -104,7 +104,7 @@ export class Artifacts {
     logger: Logger,
     free = () => Promise.resolve(Number.POSITIVE_INFINITY),
   ) {
-    this.#rooms = new QuotaRooms(quotaBytes, (owner) => this.#takenBytes(owner), logger)
+    this.#reservations = new QuotaReservations(quotaBytes, (owner) => this.#takenBytes(owner), logger)
     this.#store = store
     this.#free = free
     this.#bytes = bytes
@@ -116,21 +116,21 @@ export class Artifacts {
    * Reads the stream to its end. Throws ArtifactStorageFull, ArtifactQuotaExceeded, ArtifactStorageUnavailable, the
    * stream's own error or the signal's reason; after any failure nothing is left behind.
    */
-  async keep(artifact: NewArtifact, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
+  async save(artifact: NewArtifact, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
     // An unreadable file fails before it is read; reading reports that, but the 'error' event must have a listener.
     content.on('error', () => {})
-    const kept = this.#keep(artifact, content, AbortSignal.any([signal, this.#stop.signal]))
-    this.#keeping.add(kept)
+    const kept = this.#save(artifact, content, AbortSignal.any([signal, this.#stop.signal]))
+    this.#saving.add(kept)
     try {
       return await kept
     } finally {
-      this.#keeping.delete(kept)
+      this.#saving.delete(kept)
     }
   }
 
-  /** Room for a file of the owner that is being written. */
-  openRoom(owner: string): FileRoom {
-    return this.#rooms.open(owner)
+  /** Space for a file of the owner that is being written. */
+  reserveSpace(owner: string): SpaceReservation {
+    return this.#reservations.open(owner)
   }
 
   async find(owner: string, id: string): Promise<ArtifactRecord | null> {
@@ -170,7 +170,7 @@ export class Artifacts {
       return await this.#bytes.read(keyOf(record), range, signal)
     } catch (error) {
       if (error instanceof ArtifactMissing) throw new NotFound('artifact')
-      throw this.#asTold(error)
+      throw this.#asClientError(error)
     }
   }
 
@@ -234,7 +234,7 @@ export class Artifacts {
   /** Aborts pending writes, and waits until nothing of them is left behind. */
   async close(): Promise<void> {
     this.#stop.abort(new ArtifactStorageUnavailable())
-    await Promise.allSettled(this.#keeping)
+    await Promise.allSettled(this.#saving)
   }
 
   /** Bytes that count against the quota: bodies do as well. */
@@ -246,22 +246,22 @@ export class Artifacts {
     return artifacts + bodies
   }
 
-  async #keep(artifact: NewArtifact, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
+  async #save(artifact: NewArtifact, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
     const { sessionId, owner, kind, pageId } = artifact
     const id = artifact.id ?? uuidv7()
     const name = fileNameOf(artifact.name)
     const contentType = isContentType(artifact.contentType) ? artifact.contentType : 'application/octet-stream'
     const key = keyOf({ id, sessionId })
     const isSmall = artifact.sizeBytes !== undefined && artifact.sizeBytes <= SMALL_BYTES
-    let room = artifact.room ?? null
+    let reservation = artifact.reservation ?? null
     try {
       let counted = content
       let maxBytes = this.quotaBytes
-      if (room) {
+      if (reservation) {
         maxBytes -= await this.#takenBytes(owner)
       } else {
-        room = isSmall ? this.#rooms.open(owner) : await this.#rooms.openKnown(owner)
-        counted = this.#counting(room, content, artifact.announcedBytes ?? artifact.sizeBytes ?? 0)
+        reservation = isSmall ? this.#reservations.open(owner) : await this.#reservations.openKnown(owner)
+        counted = this.#counting(reservation, content, artifact.announcedBytes ?? artifact.sizeBytes ?? 0)
       }
       if (maxBytes < 0) throw new ArtifactQuotaExceeded(this.quotaBytes)
       const free = await this.#free()
@@ -272,7 +272,7 @@ export class Artifacts {
           throw error instanceof ArtifactTooLarge && free < maxBytes ? new ArtifactStorageFull() : error
         })
       const record = { id, sessionId, owner, kind, name, contentType, ...written, pageId, createdAt: Date.now() }
-      const inserted = this.#rooms.beginInsert(owner)
+      const inserted = this.#reservations.beginInsert(owner)
       await this.#insert(record).then(
         () => inserted(record.sizeBytes),
         (error: unknown) => {
@@ -284,23 +284,23 @@ export class Artifacts {
       return record
     } catch (error) {
       content.destroy()
-      throw this.#asTold(error)
+      throw this.#asClientError(error)
     } finally {
-      room?.release()
+      reservation?.release()
     }
   }
 
   /**
-   * The content, which is counted in the room from before its first byte. If the expected size is known, all of it is
+   * The content, which is counted in the space from before its first byte. If the expected size is known, all of it is
    * counted from now on. Throws ArtifactQuotaExceeded, as does the stream.
    */
-  #counting(room: FileRoom, content: Readable, expectedBytes: number): Readable {
-    if (!room.grow(expectedBytes)) throw new ArtifactQuotaExceeded(this.quotaBytes)
+  #counting(reservation: SpaceReservation, content: Readable, expectedBytes: number): Readable {
+    if (!reservation.grow(expectedBytes)) throw new ArtifactQuotaExceeded(this.quotaBytes)
     let bytes = 0
     const counter = new Transform({
       transform: (chunk: Buffer, _, done) => {
         bytes += chunk.length
-        if (bytes <= expectedBytes || room.grow(bytes)) done(null, chunk)
+        if (bytes <= expectedBytes || reservation.grow(bytes)) done(null, chunk)
         else done(new ArtifactQuotaExceeded(this.quotaBytes))
       },
     })
@@ -311,8 +311,8 @@ export class Artifacts {
 
   async #insert(record: ArtifactRecord): Promise<void> {
     try {
-      const hasRoom = await insertWithRetry(() => this.#store.insertArtifact(record, this.quotaBytes))
-      if (!hasRoom) throw new ArtifactQuotaExceeded(this.quotaBytes)
+      const hasSpace = await insertWithRetry(() => this.#store.insertArtifact(record, this.quotaBytes))
+      if (!hasSpace) throw new ArtifactQuotaExceeded(this.quotaBytes)
     } catch (error) {
       await this.#takeBack(record, error instanceof ArtifactQuotaExceeded)
       throw error
@@ -334,10 +334,10 @@ export class Artifacts {
     try {
       await this.#bytes.remove(keyOf(record))
     } catch (error) {
-      throw this.#asTold(error)
+      throw this.#asClientError(error)
     }
     await this.#store.deleteArtifact(record.id)
-    this.#rooms.used(record.owner, -record.sizeBytes)
+    this.#reservations.used(record.owner, -record.sizeBytes)
   }
 
   async #removeUnknown(batch: readonly { key: string; id: string; sessionId: string }[]): Promise<number> {
@@ -356,7 +356,7 @@ export class Artifacts {
   }
 
   /** The error as clients see it. */
-  #asTold(error: unknown): unknown {
+  #asClientError(error: unknown): unknown {
     if (error instanceof ArtifactTooLarge) return new ArtifactQuotaExceeded(this.quotaBytes)
     if (error instanceof StoreFull) return new ArtifactStorageFull()
     if (error instanceof StorageFull) {

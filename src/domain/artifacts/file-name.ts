@@ -23,12 +23,12 @@ export function fileNameOf(text: string): string {
 function shortened(name: string): string {
   if (Buffer.byteLength(name) <= MOST_BYTES) return name
   const ending = /\.[\w-]{1,16}$/.exec(name)?.[0] ?? ''
-  const room = MOST_BYTES - Buffer.byteLength(ending)
+  const space = MOST_BYTES - Buffer.byteLength(ending)
   let body = ''
   let size = 0
   for (const character of name.slice(0, name.length - ending.length)) {
     size += Buffer.byteLength(character)
-    if (size > room) break
+    if (size > space) break
     body += character
   }
   return `${body.trimEnd()}${ending}`

@@ -79,7 +79,7 @@ export class FreeSpace {
   }
 
   /** Throws StorageFull. */
-  async requireRoom(): Promise<void> {
+  async requireSpace(): Promise<void> {
     if (this.#isStale) await this.look()
     if (!this.#isLow) return
     const { enoughBytes } = this.#marks
@@ -89,15 +89,15 @@ export class FreeSpace {
   }
 
   /** Max size of a file. */
-  async roomForFiles(): Promise<number> {
+  async spaceForFiles(): Promise<number> {
     if (this.#isStale) await this.look()
     return Math.max(0, this.#free - this.#marks.lowBytes)
   }
 
   /** Whether log entries may still be written, or the last ones of a log. Synchronous if there is plenty of space. */
-  hasRoomForLogs(isEnd = false): boolean | Promise<boolean> {
-    const hasRoom = () => this.#free >= (isEnd ? this.#marks.untouchedBytes : this.#marks.reservedBytes)
-    return this.#isStale ? this.look().then(hasRoom) : hasRoom()
+  hasSpaceForLogs(isEnd = false): boolean | Promise<boolean> {
+    const hasSpace = () => this.#free >= (isEnd ? this.#marks.untouchedBytes : this.#marks.reservedBytes)
+    return this.#isStale ? this.look().then(hasSpace) : hasSpace()
   }
 
   close(): void {

@@ -7,7 +7,7 @@ import { Deadline } from '../../async/deadline.ts'
 import { Semaphore } from '../../async/semaphore.ts'
 import type { BodyData } from '../../contract/entries/body.ts'
 import { ArtifactMissing, StorageFull, type ArtifactStore } from '../../ports/artifact-store.ts'
-import type { KeptBody, StoredBody } from '../../ports/body.ts'
+import type { SavedBody, StoredBody } from '../../ports/body.ts'
 import { StoreFull } from '../../ports/store-errors.ts'
 import type { Store } from '../../ports/store.ts'
 import { insertWithRetry } from '../kernel/insert-retry.ts'
@@ -87,7 +87,7 @@ export class Bodies {
    * Resolves when it is durable, or can only be recorded as missing: small bodies are stored with the entry itself.
    * Rejects for an internal error only.
    */
-  async keep(session: Whose, body: NewBody): Promise<KeptBody> {
+  async save(session: Whose, body: NewBody): Promise<SavedBody> {
     const inline = this.#inline(session.owner, body)
     if (inline) return { body: inline, omitted: null }
     if (this.#stop.signal.aborted || this.#waitingBytes + body.bytes.length > WAITING_BYTES) {
@@ -221,7 +221,7 @@ export class Bodies {
     return { ...described, encoding: 'UTF8', inline: Buffer.from(bytes).toString() }
   }
 
-  async #store(session: Whose, body: NewBody): Promise<KeptBody> {
+  async #store(session: Whose, body: NewBody): Promise<SavedBody> {
     const sha256 = createHash('sha256').update(body.bytes).digest('hex')
     const { contentType, sizeBytes, truncated, isText } = body
     const encoding = isText ? 'UTF8' : 'BASE64'

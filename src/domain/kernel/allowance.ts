@@ -28,7 +28,7 @@ export class Allowance {
     return true
   }
 
-  giveBack(): void {
+  refund(): void {
     this.#left = Math.min(this.#burst, this.#left + 1)
   }
 

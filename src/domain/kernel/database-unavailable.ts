@@ -15,6 +15,6 @@ export class DatabaseUnavailable extends TabwireError {
 }
 
 /** The error as clients see it. */
-export function asTold(error: unknown): unknown {
+export function asClientError(error: unknown): unknown {
   return error instanceof StoreUnavailable ? new DatabaseUnavailable(error.message) : error
 }

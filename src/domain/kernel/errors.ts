@@ -33,7 +33,7 @@ export function cutText(text: string, length: number): string {
 }
 
 /** Broken rules as clients see them: `hasMoreIssues` if some were omitted. */
-export function toldIssues(all: readonly InputIssue[]): { issues: InputIssue[]; hasMoreIssues?: true } {
+export function reportedIssues(all: readonly InputIssue[]): { issues: InputIssue[]; hasMoreIssues?: true } {
   const { issues: most, pathParts, partLength, messageLength } = ISSUE_LIMITS
   const issues = all.slice(0, most).map(({ path, code, message }) => ({
     path: path.slice(0, pathParts).map((part) => (typeof part === 'string' ? cutText(part, partLength) : part)),
@@ -49,10 +49,10 @@ export class BadUserInput extends TabwireError {
   readonly issues: readonly InputIssue[]
 
   constructor(issues: readonly InputIssue[]) {
-    const told = toldIssues(issues)
-    const texts = told.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
-    super([...texts, ...(told.hasMoreIssues ? ['and more'] : [])].join('; '), { ...told })
-    this.issues = told.issues
+    const reported = reportedIssues(issues)
+    const texts = reported.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+    super([...texts, ...(reported.hasMoreIssues ? ['and more'] : [])].join('; '), { ...reported })
+    this.issues = reported.issues
   }
 }
 

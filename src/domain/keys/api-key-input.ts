@@ -97,8 +97,8 @@ export function parseCreateApiKey(input: CreateApiKeyInput, latest: number | nul
   const parsed = CREATE_API_KEY_INPUT.rule.safeParse(input)
   const issues = parsed.error ? inputIssues(parsed.error, ['input']) : []
   const { expiresAt } = input
-  const isTold = issues.some(({ path }) => path[1] === 'expiresAt')
-  if (!isTold && expiresAt != null && latest !== null && expiresAt.getTime() > latest) {
+  const isReported = issues.some(({ path }) => path[1] === 'expiresAt')
+  if (!isReported && expiresAt != null && latest !== null && expiresAt.getTime() > latest) {
     const message = `must not be later than ${new Date(latest).toISOString()}, when the key that creates it expires`
     issues.push({ path: ['input', 'expiresAt'], code: 'OUT_OF_RANGE', message })
   }

@@ -65,8 +65,8 @@ export class KeyLookups {
     if (this.#wrong.has(hash)) return null
     const pending = this.#pending.get(hash)
     if (pending) return pending
-    const giveBack = this.#right.has(hash) ? () => {} : this.#spend(address)
-    const found = this.#look(hash, giveBack).finally(() => this.#pending.delete(hash))
+    const refund = this.#right.has(hash) ? () => {} : this.#spend(address)
+    const found = this.#look(hash, refund).finally(() => this.#pending.delete(hash))
     this.#pending.set(hash, found)
     return found
   }
@@ -77,17 +77,17 @@ export class KeyLookups {
     this.#right.set(hash, true)
   }
 
-  async #look(hash: string, giveBack: () => void): Promise<ApiKeyRecord | null> {
+  async #look(hash: string, refund: () => void): Promise<ApiKeyRecord | null> {
     let record: ApiKeyRecord | null
     try {
       record = await this.#find(hash)
     } catch (error) {
       // An unavailable store does not mean that the key is wrong.
-      giveBack()
+      refund()
       throw error
     }
     if (record && this.#isValid(record)) {
-      giveBack()
+      refund()
       this.#right.set(hash, true)
       return record
     }
@@ -102,11 +102,11 @@ export class KeyLookups {
     const taken: Allowance[] = []
     for (const allowance of [this.#byAddress.of(address), this.#inAll]) {
       if (!allowance.take()) {
-        for (const one of taken) one.giveBack()
+        for (const one of taken) one.refund()
         throw new TooManyWrongKeys(allowance.retryAfterSeconds)
       }
       taken.push(allowance)
     }
-    return () => taken.forEach((one) => one.giveBack())
+    return () => taken.forEach((one) => one.refund())
   }
 }

@@ -184,7 +184,7 @@ export class KeyWatch {
   #end(known: Known): void {
     known.ended = true
     known.record = null
-    this.#tell(known)
+    this.#notify(known)
   }
 
   #giveUp(): void {
@@ -193,10 +193,10 @@ export class KeyWatch {
     this.#logger.error(
       `API keys could not be checked for ${seconds} s: the connections and transfers that they opened are closed`,
     )
-    for (const known of this.#watched.values()) this.#tell(known)
+    for (const known of this.#watched.values()) this.#notify(known)
   }
 
-  #tell(known: Known): void {
+  #notify(known: Known): void {
     const listeners = [...known.listeners]
     known.listeners.clear()
     this.#watched.delete(known.id)

@@ -73,8 +73,8 @@ export class Uploads {
     this.#logger = logger
   }
 
-  /** A small file in one piece. Throws BadUserInput, or as Artifacts.keep does. */
-  async keep(
+  /** A small file in one piece. Throws BadUserInput, or as Artifacts.save does. */
+  async save(
     session: { id: string; owner: string },
     input: UploadInput,
     base64: string,
@@ -89,7 +89,7 @@ export class Uploads {
     const bytes = Buffer.from(base64, 'base64')
     const announcedBytes = bytes.length
     const upload = { ...file, id: uuidv7(), announcedBytes }
-    return this.#keep(session, upload, Readable.from([bytes]), signal)
+    return this.#save(session, upload, Readable.from([bytes]), signal)
   }
 
   /** Single-use permission to upload a file of any size within the quota. Throws BadUserInput. */
@@ -122,7 +122,7 @@ export class Uploads {
 
   /**
    * Receives the file of a valid ticket. Throws UploadTaken before anything is read, NotFound if the session was
-   * deleted, or as Artifacts.keep does. After a failure the ticket can be used again.
+   * deleted, or as Artifacts.save does. After a failure the ticket can be used again.
    */
   async receive(
     subject: UploadSubject,
@@ -138,7 +138,7 @@ export class Uploads {
       const isOurs = await this.#store.claimUpload({ artifactId, machineId: this.#machineId, expiresAt })
       if (!isOurs) throw new UploadTaken()
       try {
-        return await this.#keepUpload(subject, content, announcedBytes, signal)
+        return await this.#saveUpload(subject, content, announcedBytes, signal)
       } catch (error) {
         await this.#release(artifactId)
         throw error
@@ -148,7 +148,7 @@ export class Uploads {
     }
   }
 
-  async #keepUpload(
+  async #saveUpload(
     { artifactId, sessionId, name, contentType }: UploadSubject,
     content: Readable,
     announcedBytes: number | null,
@@ -156,19 +156,19 @@ export class Uploads {
   ): Promise<ArtifactRecord> {
     const session = await this.#store.findSession(sessionId)
     if (!session) throw new NotFound('session')
-    return this.#keep(session, { id: artifactId, name, contentType, announcedBytes }, content, signal)
+    return this.#save(session, { id: artifactId, name, contentType, announcedBytes }, content, signal)
   }
 
   /** An ended session gets the artifact, but no log entry. */
-  async #keep(
+  async #save(
     { id: sessionId, owner }: { id: string; owner: string },
     upload: GivenUpload,
     content: Readable,
     signal: AbortSignal,
   ): Promise<ArtifactRecord> {
     const handle = await this.#sessions.handle(sessionId)
-    if (handle) return handle.keepUpload(upload, content, signal)
-    return this.#artifacts.keep({ ...upload, sessionId, owner, kind: 'UPLOAD', pageId: null }, content, signal)
+    if (handle) return handle.saveUpload(upload, content, signal)
+    return this.#artifacts.save({ ...upload, sessionId, owner, kind: 'UPLOAD', pageId: null }, content, signal)
   }
 
   /** If this fails, the ticket can still be used with this server, which recognizes its own claim. */

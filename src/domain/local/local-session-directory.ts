@@ -40,7 +40,7 @@ import { isEnded, SessionNotRunning } from '../kernel/session-state.ts'
 import type { SessionServices } from '../session/session-services.ts'
 import { Session } from '../session/session.ts'
 import { CapacityExceeded, CapacityQueue } from '../kernel/capacity-queue.ts'
-import { requireRoom } from '../artifacts/storage-room.ts'
+import { requireSpace } from '../artifacts/storage-space.ts'
 import type { LeasedSessions, MachineLease } from '../machines/machines.ts'
 import { LocalSessionHandle } from './local-session-handle.ts'
 import { RemoteChanges, type RemoteWatch } from './remote-changes.ts'
@@ -68,7 +68,7 @@ export interface LocalSessionsOptions {
   captureBodies: CaptureOptions['bodies']
   redact: RedactionRules
   /** Throws StorageFull if there is no space for another session. */
-  requireRoom?(): Promise<void>
+  requireSpace?(): Promise<void>
   deadlines?: Partial<SessionDeadlines> | undefined
 }
 
@@ -129,10 +129,10 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     const earlier = await this.#findStarted(owner, options)
     if (earlier) return this.#untilReached(earlier, waitUntil, signal)
 
-    await this.#options.requireRoom?.()
+    await this.#options.requireSpace?.()
     const profile = options.profileId === null ? null : await this.#options.profiles.open(owner, options.profileId)
     if (this.#closing) throw new CapacityExceeded(this.#secondsUntilASlot(), 'The server is shutting down.')
-    requireRoom([this.#browsers])
+    requireSpace([this.#browsers])
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     const faults = new SessionFaults()
     const { captureBodies, machine } = this.#options
@@ -159,8 +159,8 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     if (initial?.kind === 'TASK') await ownedBy(faults, () => this.#startInitialTask(session, initial.prompt))
     const browserOptions = browserOptionsOf(options, profile?.state ?? null, policy, capture)
     const firstUrl = initial?.kind === 'URL' ? initial.url : null
-    const keepsHar = options.record.includes('HAR')
-    void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot, keepsHar))
+    const savesHar = options.record.includes('HAR')
+    void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot, savesHar))
     this.#changes.announce(session.snapshot())
     // A shutdown meanwhile has already ended the sessions that existed then.
     if (this.#closing) void session.end('SERVER_SHUTDOWN')

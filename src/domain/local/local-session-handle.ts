@@ -122,15 +122,15 @@ export class LocalSessionHandle implements SessionHandle {
     return this.#tasks.cancel(this.session.id, taskId)
   }
 
-  keepUpload(file: GivenUpload, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ArtifactRecord> {
+  saveUpload(file: GivenUpload, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ArtifactRecord> {
     const upload = { ...file, kind: 'UPLOAD', pageId: null } as const
     const bytes = content instanceof Readable ? content : Readable.from(content, { objectMode: false })
-    return this.session.keepArtifact(upload, bytes, signal)
+    return this.session.saveArtifact(upload, bytes, signal)
   }
 
   async saveProfile(name: string, signal: AbortSignal): Promise<ProfileDescription> {
     using deadline = new Deadline(SAVE_SECONDS * 1000, [signal])
     const state = await this.session.actions.storageState(deadline.signal)
-    return await this.#profiles.keep(this.session.owner, name, state)
+    return await this.#profiles.save(this.session.owner, name, state)
   }
 }

@@ -32,7 +32,7 @@ export class Profiles {
   }
 
   /** A profile of the same name is replaced, and keeps its id. Throws BadUserInput. */
-  async keep(owner: string, name: string, state: Json): Promise<ProfileDescription> {
+  async save(owner: string, name: string, state: Json): Promise<ProfileDescription> {
     const content = Buffer.from(JSON.stringify(state))
     if (content.length > PROFILE_LIMITS.bytes) {
       const message = `the session’s cookies and storage take ${content.length} bytes; a profile may have ${PROFILE_LIMITS.bytes}`

@@ -8,7 +8,7 @@ import { CapacityExceeded } from '../kernel/capacity-queue.ts'
  */
 export class ActionQueue {
   readonly #maxWaiting: number
-  readonly #turn = new Semaphore(1)
+  readonly #semaphore = new Semaphore(1)
 
   constructor(maxWaiting: number = ACTION_LIMITS.requestsWaiting) {
     this.#maxWaiting = maxWaiting
@@ -19,10 +19,10 @@ export class ActionQueue {
    * came. Throws CapacityExceeded if too many are waiting.
    */
   enter(signal: AbortSignal): Promise<(() => void) | null> {
-    if (this.#turn.waiting >= this.#maxWaiting && !signal.aborted) {
+    if (this.#semaphore.waiting >= this.#maxWaiting && !signal.aborted) {
       throw new CapacityExceeded(1, `${this.#maxWaiting} requests wait for the actions of this session already.`)
     }
-    return this.#turn.acquire(signal).catch((error: unknown) => {
+    return this.#semaphore.acquire(signal).catch((error: unknown) => {
       if (signal.aborted) return null
       throw error
     })

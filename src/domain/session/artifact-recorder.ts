@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../../ports/artifact.ts'
-import type { BrowserFile, KeptFile } from '../../ports/browser.ts'
+import type { BrowserFile, SavedFile } from '../../ports/browser.ts'
 import type { NamedUpload } from '../../ports/cdp-client.ts'
-import type { FileRoom } from '../../ports/file-room.ts'
+import type { SpaceReservation } from '../../ports/space-reservation.ts'
 import { ARTIFACT_FAILURE_CODES, type EntryDraft } from '../../ports/log-entry.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
 import { TabwireError } from '../kernel/errors.ts'
@@ -16,8 +16,8 @@ export type DescribedFile = Pick<ArtifactRecord, 'kind' | 'name' | 'contentType'
   sizeBytes?: number
   /** See NewArtifact. */
   announcedBytes?: number | null
-  /** Room that the file reserved while it was written. */
-  room?: FileRoom
+  /** Space that the file reserved while it was written. */
+  reservation?: SpaceReservation
 }
 
 /** Saves the files of one session as artifacts, and logs them. */
@@ -40,20 +40,20 @@ export class ArtifactRecorder {
     this.#logger = logger
   }
 
-  /** Throws as Artifacts.keep does. */
-  async keep(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
+  /** Throws as Artifacts.save does. */
+  async save(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
     const { kind, pageId } = file
     const { id: sessionId, owner } = this.#session
-    const artifact = await this.#artifacts.keep({ ...file, sessionId, owner }, content, signal)
+    const artifact = await this.#artifacts.save({ ...file, sessionId, owner }, content, signal)
     const { id: artifactId, sizeBytes, createdAt: at } = artifact
     const data = { artifactId, kind, name: artifact.name, contentType: artifact.contentType, sizeBytes, pageId }
     this.#record({ kind: 'ARTIFACT_CREATED', at, data })
     return artifact
   }
 
-  /** Reserves room, out of the owner's remaining quota, for a file about to be written. */
-  openRoom(): FileRoom {
-    return this.#artifacts.openRoom(this.#session.owner)
+  /** Reserves space, out of the owner's remaining quota, for a file about to be written. */
+  reserveSpace(): SpaceReservation {
+    return this.#artifacts.reserveSpace(this.#session.owner)
   }
 
   /** The session's newest upload whose name is the last part of the path; null if there is none. */
@@ -65,11 +65,11 @@ export class ArtifactRecorder {
   }
 
   /** Saves a file that the browser created. Never rejects. */
-  async keepFile(file: BrowserFile): Promise<KeptFile> {
+  async saveFile(file: BrowserFile): Promise<SavedFile> {
     try {
       const content = await file.open()
       try {
-        const { id } = await this.keep(file, content, NEVER)
+        const { id } = await this.save(file, content, NEVER)
         return { artifactId: id, failure: null }
       } finally {
         // A stream rejected unread is still open.
@@ -78,16 +78,16 @@ export class ArtifactRecorder {
     } catch (error) {
       if (error instanceof TabwireError) {
         this.#logger.warn({ kind: file.kind, name: file.name, why: error.message }, 'a file was not kept')
-        return this.#notKept(file, error.code, error.message)
+        return this.#notSaved(file, error.code, error.message)
       }
       this.#logger.error({ err: error }, `a file could not be kept: ${file.kind}`)
-      return this.#notKept(file, 'INTERNAL', 'it could not be kept')
+      return this.#notSaved(file, 'INTERNAL', 'it could not be kept')
     } finally {
-      file.room?.release()
+      file.reservation?.release()
     }
   }
 
-  #notKept({ kind, name, pageId }: BrowserFile, code: string, message: string): KeptFile {
+  #notSaved({ kind, name, pageId }: BrowserFile, code: string, message: string): SavedFile {
     // A download has an entry of its own that reports it.
     if (kind !== 'DOWNLOAD') {
       const known = ARTIFACT_FAILURE_CODES.find((one) => one === code) ?? 'INTERNAL'

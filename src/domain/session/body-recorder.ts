@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { Logger } from 'pino'
-import type { CapturedBody, KeptBody } from '../../ports/body.ts'
+import type { CapturedBody, SavedBody } from '../../ports/body.ts'
 import { TEXT_LIMITS } from '../../ports/log-entry.ts'
 import { NO_REDACTION } from '../../ports/redaction.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
@@ -23,12 +23,12 @@ export class BodyRecorder {
     this.#logger = logger
   }
 
-  /** See EventSink.keepBody. */
-  async keep({ bytes: given, contentType, sizeBytes, isText }: CapturedBody): Promise<KeptBody> {
+  /** See EventSink.saveBody. */
+  async save({ bytes: given, contentType, sizeBytes, isText }: CapturedBody): Promise<SavedBody> {
     try {
       const text = isText ? wholeCharacters(given) : null
       const redacted = await this.redaction.body(text ?? given, contentType, text !== null)
-      return await this.#bodies.keep(this.#session, {
+      return await this.#bodies.save(this.#session, {
         bytes: redacted,
         contentType: contentType === null ? null : cutText(this.redaction.text(contentType), TEXT_LIMITS.headerName),
         sizeBytes,

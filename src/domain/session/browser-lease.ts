@@ -144,7 +144,7 @@ export class BrowserLease {
   }
 
   /** Call after `close`: an entry about missing events; null if none are missing. */
-  unheard(at: number): EntryDraft<'ENTRIES_DROPPED'> | null {
+  missingReports(at: number): EntryDraft<'ENTRIES_DROPPED'> | null {
     const since = this.browser.missingSince()
     if (since === null) return null
     const data = { reason: 'TERMINATED', count: null, countsByKind: {}, from: Math.min(since, at), to: at } as const

@@ -37,16 +37,16 @@ interface Attached {
  * Clients of the browser's protocol, such as Playwright and Puppeteer, that are connected to one session's browser.
  */
 export class SessionClients {
-  readonly #ground: ClientHost
+  readonly #host: ClientHost
   readonly #attached = new Set<Attached>()
   readonly #activity: Throttle
   #count = 0
   #arriving = 0
   #closed = false
 
-  constructor(ground: ClientHost) {
-    this.#ground = ground
-    this.#activity = new Throttle(ACTIVITY_INTERVAL_MS, () => ground.active())
+  constructor(host: ClientHost) {
+    this.#host = host
+    this.#activity = new Throttle(ACTIVITY_INTERVAL_MS, () => host.active())
   }
 
   /** Throws CapacityExceeded, or the browser's error if it is gone. */
@@ -54,7 +54,7 @@ export class SessionClients {
     if (this.#attached.size + this.#arriving >= MAX_CLIENTS) {
       throw new CapacityExceeded(1, `A session may have ${MAX_CLIENTS} clients at the same time.`)
     }
-    const { record, refuseAddress, logger } = this.#ground
+    const { record, refuseAddress, logger } = this.#host
     let commandCount = 0
     let answered: (() => void) | null = null
     this.#arriving += 1
@@ -62,14 +62,14 @@ export class SessionClients {
     try {
       attachment = await browser.attachClient(client, {
         refuseAddress,
-        uploadNamed: (path) => this.#ground.files.uploadNamed(path),
+        uploadNamed: (path) => this.#host.files.uploadNamed(path),
         commanded: () => {
           commandCount += 1
           this.#activity.touch()
         },
         underWay: (isUnderWay) => {
           answered?.()
-          answered = isUnderWay ? this.#ground.clock.begin() : null
+          answered = isUnderWay ? this.#host.clock.begin() : null
           this.#activity.touch()
         },
         acted: (act) => record(actionOf(act)),
@@ -80,7 +80,7 @@ export class SessionClients {
     const clientId = ++this.#count
     const who = { clientId, name: name.slice(0, TEXT_LIMITS.clientName) }
     record({ kind: 'CLIENT_ATTACHED', at: Date.now(), data: who })
-    this.#ground.active()
+    this.#host.active()
     let leaving: Promise<void> | null = null
     const leave = (reason: ClientDetachReason) => {
       leaving ??= Deadline.isMet(attachment.detach(), DETACH_MS).then(() => {

@@ -5,7 +5,7 @@ import { Deadline } from '../../async/deadline.ts'
 import type { SessionLog } from '../log/writing/session-log.ts'
 import type { BrowserLease } from './browser-lease.ts'
 import type { InFlightWork } from './in-flight-work.ts'
-import type { ShownPage } from './shown-page.ts'
+import type { CurrentPage } from './current-page.ts'
 
 /** How long to wait for the log before the page's callers are answered. */
 const COMMIT_MS = 5_000
@@ -19,15 +19,15 @@ export async function openFirstPage(
   browser: BrowserLease,
   url: string,
   log: Pick<SessionLog, 'commit'>,
-  shown: ShownPage,
+  currentPage: CurrentPage,
   work: Pick<InFlightWork, 'beginIdle'>,
   signal: AbortSignal,
 ): Promise<void> {
   const startedAt = Date.now()
   const pageId = browser.browser.pages()[0]?.pageId ?? null
   // The document has arrived; its subresources may take longer.
-  const hasArrived = () => shown.hasArrivedSince(pageId, startedAt)
-  const tell = async (error: ActionError | null): Promise<void> => {
+  const hasArrived = () => currentPage.hasArrivedSince(pageId, startedAt)
+  const report = async (error: ActionError | null): Promise<void> => {
     if (error === null || signal.aborted) return
     const at = Date.now()
     const data: EntryData['ACTION'] = {
@@ -44,19 +44,19 @@ export async function openFirstPage(
       taskId: null,
       cost: null,
     }
-    shown.acted(data, at)
+    currentPage.acted(data, at)
     const patch = error.code === 'BLOCKED' ? { error: error.message } : null
     await Deadline.isMet(Promise.allSettled([log.commit({ kind: 'ACTION', at, data }, patch)]), COMMIT_MS)
   }
   const outcome = await browser.open(url, hasArrived, signal)
-  if (!('late' in outcome)) return await tell(failureOf(url, outcome))
+  if (!('late' in outcome)) return await report(failureOf(url, outcome))
   const { limitMs, late } = outcome
-  await tell({ code: 'TIMEOUT', message: `${url} did not respond within ${limitMs} ms.` })
+  await report({ code: 'TIMEOUT', message: `${url} did not respond within ${limitMs} ms.` })
   if (signal.aborted) return
   work.beginIdle(async () => {
     const error = failureOf(url, await late)
     // The timeout has already been reported.
-    if (error?.code === 'BLOCKED') await tell(error)
+    if (error?.code === 'BLOCKED') await report(error)
   })
 }
 

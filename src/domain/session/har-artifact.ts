@@ -19,10 +19,10 @@ const GRACE_MS = 250
  * Saves the committed log of an ending session as a HAR. `until`: when the session must have ended, on the clock of
  * `performance.now`. Never rejects.
  */
-export async function keepHar(
+export async function saveHar(
   { har: source, deadlines }: Pick<SessionServices, 'har' | 'deadlines'>,
   { id: sessionId, owner, log }: { id: string; owner: string; log: Pick<SessionLog, 'head' | 'flush'> },
-  files: Pick<ArtifactRecorder, 'keepFile'>,
+  files: Pick<ArtifactRecorder, 'saveFile'>,
   until: number,
 ): Promise<void> {
   const now = performance.now()
@@ -40,6 +40,6 @@ export async function keepHar(
     pageId: null,
     open: () => Promise.resolve(Readable.from(har.pieces(signal), { objectMode: false, signal })),
   }
-  const keeping = files.keepFile(file)
-  if (!(await deadline.isMet(keeping))) await Deadline.isMet(keeping, GRACE_MS)
+  const saving = files.saveFile(file)
+  if (!(await deadline.isMet(saving))) await Deadline.isMet(saving, GRACE_MS)
 }

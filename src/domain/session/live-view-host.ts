@@ -16,28 +16,28 @@ export interface LiveHost {
 
 /** Viewers of one session's pages, and their manual input. Input counts as activity, watching does not. */
 export class LiveViewHost {
-  readonly #ground: LiveHost
+  readonly #host: LiveHost
   #activeAt = Number.NEGATIVE_INFINITY
 
-  constructor(ground: LiveHost) {
-    this.#ground = ground
+  constructor(host: LiveHost) {
+    this.#host = host
   }
 
   /** See BrowserSession.watch. Throws SessionNotRunning or NotFound (the page). */
   watch(pageId: string | null, options: PictureOptions, signal: AbortSignal): PageFrames {
-    const browser = this.#ground.browser()
+    const browser = this.#host.browser()
     requirePage(browser, pageId)
     return browser.watch(pageId, options, signal)
   }
 
   /** False if the page did not take all of it in time. Throws SessionNotRunning or NotFound (the page). */
   async dispatchInput(pageId: string | null, events: readonly InputEvent[]): Promise<boolean> {
-    const browser = this.#ground.browser()
+    const browser = this.#host.browser()
     requirePage(browser, pageId)
     this.#noteActivity()
     const outcome = await browser.dispatchInput(pageId, events)
     // It may have ended in the meantime, and then the fate of the events is unknown.
-    this.#ground.browser()
+    this.#host.browser()
     if (outcome === 'NO_PAGE') throw new NotFound('page')
     return outcome === 'TAKEN'
   }
@@ -46,7 +46,7 @@ export class LiveViewHost {
     const now = performance.now()
     if (now - this.#activeAt < ACTIVITY_MS) return
     this.#activeAt = now
-    this.#ground.active()
+    this.#host.active()
   }
 }
 

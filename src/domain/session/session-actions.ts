@@ -65,12 +65,12 @@ export interface ActionHost {
 
 /** Actions of callers on one session's pages: queued, with deadlines, and all of them logged. */
 export class SessionActions {
-  readonly #ground: ActionHost
+  readonly #host: ActionHost
   readonly #queue: ActionQueue
   readonly #requestMs: number
 
-  constructor(ground: ActionHost, queue = new ActionQueue(), requestMs: number = ACTION_LIMITS.requestMs) {
-    this.#ground = ground
+  constructor(host: ActionHost, queue = new ActionQueue(), requestMs: number = ACTION_LIMITS.requestMs) {
+    this.#host = host
     this.#queue = queue
     this.#requestMs = requestMs
   }
@@ -86,12 +86,12 @@ export class SessionActions {
     signal: AbortSignal,
     requestMs = this.#requestMs,
   ): Promise<LogEntry<'ACTION'>[]> {
-    const browser = this.#ground.browser()
+    const browser = this.#host.browser()
     if (request.pageId !== null && !browser.pages().some(({ pageId }) => pageId === request.pageId)) {
       throw new NotFound('page')
     }
     const { promise, resolve } = Promise.withResolvers<LogEntry<'ACTION'>[]>()
-    this.#ground.occupy(async (stopped) => {
+    this.#host.occupy(async (stopped) => {
       const taking = this.#inTurn(browser, steps, request, stopped, signal, requestMs)
       resolve(taking)
       await Promise.allSettled([taking])
@@ -105,7 +105,7 @@ export class SessionActions {
    */
   async observe(request: Omit<ObservationRequest, 'signal'>, signal: AbortSignal): Promise<ObservationOutcome> {
     using deadline = new Deadline(STEP_MS, [signal])
-    const browser = this.#ground.browser()
+    const browser = this.#host.browser()
     if (!browser.pages().some(({ pageId }) => pageId === request.pageId)) throw new NotFound('page')
     return await browser.observe({ ...request, signal: deadline.signal })
   }
@@ -113,7 +113,7 @@ export class SessionActions {
   /** JPEG of a page's viewport; null if none can be taken. Throws SessionNotRunning. */
   async picture(pageId: string, signal: AbortSignal): Promise<Uint8Array | null> {
     using deadline = new Deadline(STEP_MS, [signal])
-    return await this.#ground.browser().picture(pageId, PICTURE_QUALITY, deadline.signal)
+    return await this.#host.browser().picture(pageId, PICTURE_QUALITY, deadline.signal)
   }
 
   /**
@@ -121,9 +121,9 @@ export class SessionActions {
    * or BrowserTimeout at the signal.
    */
   storageState(signal: AbortSignal): Promise<Json> {
-    const browser = this.#ground.browser()
+    const browser = this.#host.browser()
     const { promise, resolve } = Promise.withResolvers<Json>()
-    this.#ground.occupy(async (stopped) => {
+    this.#host.occupy(async (stopped) => {
       const reading = this.#readStorage(browser, AbortSignal.any([stopped, signal]))
       resolve(reading)
       await Promise.allSettled([reading])
@@ -206,8 +206,8 @@ export class SessionActions {
         cost: index === 0 ? request.cost : null,
       }
       const at = Date.now()
-      this.#ground.acted(data, at)
-      entries.push(this.#ground.log.commit({ kind: 'ACTION', at, data }, { lastActivityAt: at }))
+      this.#host.acted(data, at)
+      entries.push(this.#host.log.commit({ kind: 'ACTION', at, data }, { lastActivityAt: at }))
     }
     return committed(entries)
   }
@@ -217,23 +217,23 @@ export class SessionActions {
     const { signal } = deadline
     const files = step.name === 'upload' ? await this.#givenFiles(step) : []
     if (!Array.isArray(files)) return notTaken(files, pageId)
-    const refuseAddress = (url: string) => (url === 'about:blank' ? null : this.#ground.refuseAddress(url))
+    const refuseAddress = (url: string) => (url === 'about:blank' ? null : this.#host.refuseAddress(url))
     const taken = await browser.act(step, { pageId, files, refuseAddress, signal })
     const { file, ...outcome } = taken
     if (outcome.error) return { ...outcome, error: stop.whyBroken() ?? outcome.error, artifactId: null }
     if (!file) return { ...outcome, artifactId: null }
-    const kept = await this.#keep(file, outcome.pageId, signal)
+    const kept = await this.#save(file, outcome.pageId, signal)
     if (typeof kept === 'string') return { ...outcome, artifactId: kept }
     return { ...outcome, error: stop.whyBroken() ?? kept, artifactId: null }
   }
 
   /** Id of the artifact, or the reason why there is none. */
-  async #keep(file: MadeFile, pageId: string | null, signal: AbortSignal): Promise<string | ActionError> {
+  async #save(file: MadeFile, pageId: string | null, signal: AbortSignal): Promise<string | ActionError> {
     const { kind, name, contentType, bytes } = file
     const content = Readable.from([bytes], { objectMode: false })
     try {
       const described = { kind, name, contentType, pageId, sizeBytes: bytes.byteLength }
-      return (await this.#ground.files.keep(described, content, signal)).id
+      return (await this.#host.files.save(described, content, signal)).id
     } catch (error) {
       if (signal.aborted) return { code: 'TIMEOUT', message: 'The file was created, but could not be saved in time.' }
       if (error instanceof TabwireError && isActionErrorCode(error.code)) {
@@ -251,13 +251,13 @@ export class SessionActions {
     return found.flatMap((record) => {
       if (!record) return []
       const { name, contentType, sizeBytes } = record
-      const open = (signal: AbortSignal) => this.#ground.artifacts.open(record, null, signal)
+      const open = (signal: AbortSignal) => this.#host.artifacts.open(record, null, signal)
       return [{ name, contentType, sizeBytes, open }]
     })
   }
 
   async #findArtifact(uuid: string | null): Promise<ArtifactRecord | null> {
-    return uuid === null ? null : this.#ground.artifacts.find(this.#ground.owner, uuid)
+    return uuid === null ? null : this.#host.artifacts.find(this.#host.owner, uuid)
   }
 }
 

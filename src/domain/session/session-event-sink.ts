@@ -1,20 +1,20 @@
-import type { BrowserFile, EventSink, KeptFile, PageState } from '../../ports/browser.ts'
-import type { CapturedBody, KeptBody } from '../../ports/body.ts'
-import type { FileRoom } from '../../ports/file-room.ts'
+import type { BrowserFile, EventSink, SavedFile, PageState } from '../../ports/browser.ts'
+import type { CapturedBody, SavedBody } from '../../ports/body.ts'
+import type { SpaceReservation } from '../../ports/space-reservation.ts'
 import type { EntryDraft, MissReason, PendingRequest } from '../../ports/log-entry.ts'
 import type { PendingRequests } from '../log/entries/pending-requests.ts'
 import type { SessionLog } from '../log/writing/session-log.ts'
 import { redactedEntry } from '../redaction/redacted-entry.ts'
 import type { ArtifactRecorder } from './artifact-recorder.ts'
 import type { BodyRecorder } from './body-recorder.ts'
-import type { ShownPage } from './shown-page.ts'
+import type { CurrentPage } from './current-page.ts'
 
 interface SessionParts {
   log: Pick<SessionLog, 'append' | 'miss'>
-  shown: Pick<ShownPage, 'acted' | 'arrived' | 'shows'>
+  currentPage: Pick<CurrentPage, 'acted' | 'arrived' | 'shows'>
   pending: PendingRequests
   bodies: BodyRecorder
-  files: Pick<ArtifactRecorder, 'keepFile' | 'openRoom'>
+  files: Pick<ArtifactRecorder, 'saveFile' | 'reserveSpace'>
   /** Null if there are no pages. */
   firstPage(): PageState | null
   /** A published property of the session has changed. */
@@ -38,10 +38,10 @@ export class SessionEventSink implements EventSink {
 
   record(given: EntryDraft): void {
     if (this.#isSealed) return
-    const { bodies, pending, shown, log } = this.#parts
+    const { bodies, pending, currentPage, log } = this.#parts
     const draft = redactedEntry(given, bodies.redaction)
     if (draft.kind === 'NETWORK_REQUEST' && !pending.settled(draft.data.requestId)) return
-    if (draft.kind === 'ACTION') shown.acted(draft.data, draft.at)
+    if (draft.kind === 'ACTION') currentPage.acted(draft.data, draft.at)
     log.append(draft)
   }
 
@@ -66,22 +66,22 @@ export class SessionEventSink implements EventSink {
   }
 
   pagesChanged(): void {
-    const { firstPage, shown, bodies } = this.#parts
+    const { firstPage, currentPage, bodies } = this.#parts
     const page = firstPage()
-    if (page && !this.#isSealed) shown.shows({ ...page, url: bodies.redaction.url(page.url) })
+    if (page && !this.#isSealed) currentPage.shows({ ...page, url: bodies.redaction.url(page.url) })
   }
 
   arrived(pageId: string): void {
-    if (!this.#isSealed) this.#parts.shown.arrived(pageId)
+    if (!this.#isSealed) this.#parts.currentPage.arrived(pageId)
   }
 
   failed(error: unknown): void {
     this.#parts.failed(error)
   }
 
-  readonly keepFile = (file: BrowserFile): Promise<KeptFile> => this.#parts.files.keepFile(file)
-  readonly keepBody = (body: CapturedBody): Promise<KeptBody> => this.#parts.bodies.keep(body)
+  readonly saveFile = (file: BrowserFile): Promise<SavedFile> => this.#parts.files.saveFile(file)
+  readonly saveBody = (body: CapturedBody): Promise<SavedBody> => this.#parts.bodies.save(body)
   readonly masked = (text: string): string => this.#parts.bodies.redaction.text(text)
   readonly expectSecret = (text: string): (() => void) => this.#parts.bodies.redaction.expectSecret(text)
-  readonly openRoom = (): FileRoom => this.#parts.files.openRoom()
+  readonly reserveSpace = (): SpaceReservation => this.#parts.files.reserveSpace()
 }

@@ -18,14 +18,14 @@ import { SessionClock } from './timeouts.ts'
 import { LiveViewHost } from './live-view-host.ts'
 import { ArtifactRecorder, type DescribedFile } from './artifact-recorder.ts'
 import { BodyRecorder } from './body-recorder.ts'
-import { keepHar } from './har-artifact.ts'
+import { saveHar } from './har-artifact.ts'
 import { InFlightWork } from './in-flight-work.ts'
 import { SessionLog } from '../log/writing/session-log.ts'
 import type { AttachedClient } from '../sessions/session-handle.ts'
 import { SessionEventSink } from './session-event-sink.ts'
 import type { SessionServices } from './session-services.ts'
 import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
-import { ShownPage } from './shown-page.ts'
+import { CurrentPage } from './current-page.ts'
 import { SessionNotRunning, transition, type SessionEnding, type SessionState } from '../kernel/session-state.ts'
 import type { Place } from '../kernel/capacity-queue.ts'
 import { Deadline } from '../../async/deadline.ts'
@@ -64,7 +64,7 @@ export class Session {
   readonly #pending = new PendingRequests()
   readonly #clock: SessionClock
   readonly #files: ArtifactRecorder
-  readonly #shown: ShownPage
+  readonly #currentPage: CurrentPage
   readonly #work: InFlightWork
   readonly #stop = new AbortController()
   #record: SessionRecord
@@ -72,7 +72,7 @@ export class Session {
   #browser: BrowserLease | null = null
   #launching: Promise<BrowserLease> | null = null
   #ending: Promise<void> | null = null
-  #keepsHar = false
+  #savesHar = false
   #until = Number.POSITIVE_INFINITY
 
   constructor(services: SessionServices, record: SessionRecord, firstEntries: readonly LogEntry[], place: Place) {
@@ -102,10 +102,10 @@ export class Session {
       },
       services.logger,
     )
-    this.#shown = new ShownPage(record, this.log, () => this.#details.touch())
+    this.#currentPage = new CurrentPage(record, this.log, () => this.#details.touch())
     this.sink = new SessionEventSink({
       log: this.log,
-      shown: this.#shown,
+      currentPage: this.#currentPage,
       pending: this.#pending,
       bodies: new BodyRecorder(record, services.bodies, this.#logger),
       files: this.#files,
@@ -129,7 +129,7 @@ export class Session {
       artifacts: services.artifacts,
       refuseAddress,
       browser: () => this.#requireBrowser(),
-      acted: (action, at) => this.#shown.acted(action, at),
+      acted: (action, at) => this.#currentPage.acted(action, at),
       // The entries of actions carry their own time of activity.
       occupy: (work) => this.#occupy(work, () => this.#watchLimits()),
     })
@@ -145,7 +145,7 @@ export class Session {
     const { counts, head } = this.log
     return {
       ...this.#record,
-      ...this.#shown.state,
+      ...this.#currentPage.state,
       ...counts,
       lastSequence: head.lastSequence,
       pendingRequestCount: this.#pending.size,
@@ -173,10 +173,10 @@ export class Session {
 
   /**
    * Takes the session from its place in the queue to its first page, with a screenshot. Never rejects: failures end
-   * the session. `keepsHar`: saves a HAR of its log at the end.
+   * the session. `savesHar`: saves a HAR of its log at the end.
    */
-  async run(options: BrowserOptions, firstUrl: string | null, screenshot: boolean, keepsHar: boolean): Promise<void> {
-    this.#keepsHar = keepsHar
+  async run(options: BrowserOptions, firstUrl: string | null, screenshot: boolean, savesHar: boolean): Promise<void> {
+    this.#savesHar = savesHar
     this.#watchLimits()
     try {
       await Promise.race([this.#place.granted, once(this.#stop.signal, 'abort')])
@@ -192,7 +192,8 @@ export class Session {
       this.#endsWith(browser.browser.crashed, 'BROWSER_CRASHED')
       this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
       await this.#becomeRunning()
-      if (firstUrl && !this.#ending) await openFirstPage(browser, firstUrl, this.log, this.#shown, this.#work, signal)
+      if (firstUrl && !this.#ending)
+        await openFirstPage(browser, firstUrl, this.log, this.#currentPage, this.#work, signal)
       if (screenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
     } catch (error) {
       if (this.#ending) return
@@ -257,9 +258,9 @@ export class Session {
     void this.end('INTERNAL_ERROR', 'Internal error. The server log has the cause, with the id of the session.')
   }
 
-  /** Saves a file of the session, and logs it. Throws as Artifacts.keep does. */
-  keepArtifact(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
-    return this.#files.keep(file, content, signal)
+  /** Saves a file of the session, and logs it. Throws as Artifacts.save does. */
+  saveArtifact(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
+    return this.#files.save(file, content, signal)
   }
 
   /** Throws SessionNotRunning. */
@@ -272,9 +273,9 @@ export class Session {
     if (this.#ending) throw new SessionNotRunning()
   }
 
-  /** `told` never rejects. */
-  #endsWith(told: Promise<string>, reason: SessionEndReason): void {
-    void told.then((why) => this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : reason, why))
+  /** `reported` never rejects. */
+  #endsWith(reported: Promise<string>, reason: SessionEndReason): void {
+    void reported.then((why) => this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : reason, why))
   }
 
   async #becomeRunning(): Promise<void> {
@@ -307,8 +308,8 @@ export class Session {
       this.sink.seal()
       await (this.#browser?.close() ?? this.#endLaunch())
       const endedAt = Date.now()
-      const unheard = this.#browser?.unheard(endedAt)
-      if (unheard) this.log.append(unheard)
+      const missingReports = this.#browser?.missingReports(endedAt)
+      if (missingReports) this.log.append(missingReports)
       const { status: to, endReason } = next
       await this.log.end(
         { kind: 'STATUS_CHANGE', at: endedAt, data: { from, to, endReason, error } },
@@ -344,7 +345,7 @@ export class Session {
     await this.#browser?.finishFiles()
     // Pages are live until now, and requests that they made in the meantime end with them.
     this.#endRequests(why)
-    if (this.#keepsHar && this.#browser) await keepHar(this.#services, this, this.#files, this.#until)
+    if (this.#savesHar && this.#browser) await saveHar(this.#services, this, this.#files, this.#until)
   }
 
   #endRequests(why: CutFailure): void {

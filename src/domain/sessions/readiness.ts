@@ -52,11 +52,11 @@ export class Readiness {
 
   async #inTime(check: Check): Promise<string | null> {
     const answer = this.#open.get(check) ?? this.#begin(check)
-    const told = await Deadline.result(
+    const reported = await Deadline.result(
       answer.then((problem) => ({ problem })),
       DEADLINE_MS,
     )
-    return told ? told.problem : check.silence
+    return reported ? reported.problem : check.silence
   }
 
   #begin(check: Check): Promise<string | null> {

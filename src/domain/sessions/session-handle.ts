@@ -150,7 +150,7 @@ export interface SessionHandle {
    * Saves an upload as an artifact of the session, with a log entry unless the session has ended. Reads the stream to
    * its end, or closes it. Throws as Artifacts.keep does.
    */
-  keepUpload(file: GivenUpload, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ArtifactRecord>
+  saveUpload(file: GivenUpload, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ArtifactRecord>
   /** Saves cookies and storage as a profile of the owner. Throws BAD_USER_INPUT or TIMEOUT. */
   saveProfile(name: string, signal: AbortSignal): Promise<ProfileDescription>
 }

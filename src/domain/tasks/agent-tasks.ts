@@ -10,7 +10,7 @@ import { TabwireError } from '../kernel/errors.ts'
 import { ResponseTooLarge } from '../log/reading/operation-reads.ts'
 import { RunningTask, sumOfCosts, type TaskEnding } from './running-task.ts'
 import { isEnded, SessionNotRunning } from '../kernel/session-state.ts'
-import { groundOf, type TaskSession } from './task-session.ts'
+import { hostOf, type TaskSession } from './task-session.ts'
 import { parseTask, type TaskOptions } from './task-input.ts'
 import { tasksOf } from './tasks-of-session.ts'
 import { Deadline } from '../../async/deadline.ts'
@@ -142,7 +142,7 @@ export class AgentTasks {
   }
 
   #run(session: TaskSession, record: TaskRecord, options: TaskOptions, ended: (ending: TaskEnding) => void): void {
-    const ground = groundOf(session, record.id)
+    const host = hostOf(session, record.id)
     const events = {
       record: (draft: EntryDraft) => session.record(draft),
       spent: (cost: Cost) => {
@@ -151,7 +151,7 @@ export class AgentTasks {
         session.log.patch({ cost: total })
       },
     }
-    const task = new RunningTask(record, options, this.requireModel(), this.#store, ground, events, this.#logger)
+    const task = new RunningTask(record, options, this.requireModel(), this.#store, host, events, this.#logger)
     session.occupy((stopped) => {
       const work = task.run(session.running, stopped).then((ending) => {
         this.#running.delete(session.id)

@@ -45,7 +45,7 @@ export class RunningTask {
   readonly #options: TaskOptions
   readonly #model: ChatModel
   readonly #store: Store
-  readonly #ground: ToolHost
+  readonly #host: ToolHost
   readonly #events: TaskEvents
   readonly #logger: Logger
   readonly #stop = new AbortController()
@@ -58,7 +58,7 @@ export class RunningTask {
     options: TaskOptions,
     model: ChatModel,
     store: Store,
-    ground: ToolHost,
+    host: ToolHost,
     events: TaskEvents,
     logger: Logger,
   ) {
@@ -66,7 +66,7 @@ export class RunningTask {
     this.#options = options
     this.#model = model
     this.#store = store
-    this.#ground = ground
+    this.#host = host
     this.#events = events
     this.#logger = logger
   }
@@ -109,19 +109,19 @@ export class RunningTask {
   async #work(signal: AbortSignal): Promise<TaskEnding> {
     const { maxSteps, outputSchema } = this.#options
     const prompt = new TaskPrompt()
-    const hands = new ToolExecutor(this.#ground, prompt)
+    const executor = new ToolExecutor(this.#host, prompt)
     const conversation = this.#model.converse({
       system: prompt.system(),
       tools: taskTools(outputSchema),
       historyCharacters: HISTORY_CHARACTERS,
     })
     const task = prompt.task(this.#options, new Date())
-    let input: ModelInput = { text: task, answers: [], view: await hands.view(signal) }
+    let input: ModelInput = { text: task, answers: [], view: await executor.view(signal) }
     for (let step = 1; ; step += 1) {
       const askedAt = Date.now()
       const said = await conversation.next(input, signal)
       await this.#note(step, said, Date.now() - askedAt)
-      const next = await this.#follow(said, hands, signal)
+      const next = await this.#follow(said, executor, signal)
       signal.throwIfAborted()
       if ('status' in next) return next
       const spent = this.#overspent()
@@ -132,10 +132,10 @@ export class RunningTask {
   }
 
   /** Executes the model's calls, and returns the next input, or the outcome of the task. */
-  async #follow(said: ModelStep, hands: ToolExecutor, signal: AbortSignal): Promise<ModelInput | TaskEnding> {
+  async #follow(said: ModelStep, executor: ToolExecutor, signal: AbortSignal): Promise<ModelInput | TaskEnding> {
     if (said.finishReason === 'REFUSED') return failed('The model, or a filter of its vendor, refused to answer.')
     if (said.calls.length === 0) return this.#endInWords(said)
-    const { answers, end, nonsense, isSeen } = await hands.take(said.calls, said.cost, signal)
+    const { answers, end, nonsense, isSeen } = await executor.take(said.calls, said.cost, signal)
     if (end?.kind === 'GIVE_UP') return failed(`The model gave up: ${end.reason}`)
     if (end) {
       const problem = await this.#finish(end.result)
@@ -146,7 +146,7 @@ export class RunningTask {
     this.#nonsense = nonsense === null ? 0 : this.#nonsense + 1
     if (this.#nonsense >= MOST_NONSENSE) return failed(`The model asked for nothing that can be done: ${nonsense}`)
     signal.throwIfAborted()
-    return { text: null, answers, view: isSeen ? null : await hands.view(signal) }
+    return { text: null, answers, view: isSeen ? null : await executor.view(signal) }
   }
 
   /** A response without a call: the result, unless it is empty. */
@@ -191,7 +191,7 @@ export class RunningTask {
         cost,
       },
     })
-    await this.#keep({ steps: step, cost: this.#record.cost }, 1)
+    await this.#save({ steps: step, cost: this.#record.cost }, 1)
   }
 
   /** Why the task must stop because its budget is used up. */
@@ -211,19 +211,19 @@ export class RunningTask {
 
   /** The row first: a client that sees the end in the log and then reads the task must find it ended. */
   async #conclude({ status, result, error }: TaskEnding): Promise<void> {
-    const told = error === null ? null : deeplyWellFormed(error).slice(0, TEXT_LIMITS.taskText)
+    const reported = error === null ? null : deeplyWellFormed(error).slice(0, TEXT_LIMITS.taskText)
     const { id: taskId, steps, cost } = this.#record
     const endedAt = Date.now()
-    this.#record = { ...this.#record, status, result, error: told, endedAt }
-    await this.#keep({ status, result, error: told, steps, cost, endedAt }, STORE_TRIES)
+    this.#record = { ...this.#record, status, result, error: reported, endedAt }
+    await this.#save({ status, result, error: reported, steps, cost, endedAt }, STORE_TRIES)
     this.#events.record({
       kind: 'TASK_ENDED',
       at: endedAt,
-      data: { taskId, status, result, error: told, steps, cost },
+      data: { taskId, status, result, error: reported, steps, cost },
     })
   }
 
-  async #keep(change: Parameters<Store['updateTask']>[1], tries: number): Promise<void> {
+  async #save(change: Parameters<Store['updateTask']>[1], tries: number): Promise<void> {
     const { id } = this.#record
     try {
       await pRetry(() => this.#store.updateTask(id, change), { retries: tries - 1, minTimeout: STORE_PAUSE_MS })

@@ -38,7 +38,7 @@ interface TaskActions {
 /**
  * A session from its task's point of view: pages to observe, and actions with the same queue and rules as for clients.
  */
-export function groundOf(session: TaskSession, taskId: string): ToolHost {
+export function hostOf(session: TaskSession, taskId: string): ToolHost {
   return {
     pages: () => session.pages(),
     observe: async (request, signal) => {

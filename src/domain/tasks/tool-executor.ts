@@ -46,12 +46,12 @@ const PAGE_CLOSED = 'Not done: the page has closed.'
 
 /** Executes a model's calls, one after the other, and reports the results to it. */
 export class ToolExecutor {
-  readonly #ground: ToolHost
+  readonly #host: ToolHost
   readonly #prompt: TaskPrompt
   #pageId: string | null = null
 
-  constructor(ground: ToolHost, prompt: TaskPrompt) {
-    this.#ground = ground
+  constructor(host: ToolHost, prompt: TaskPrompt) {
+    this.#host = host
     this.#prompt = prompt
   }
 
@@ -71,13 +71,13 @@ export class ToolExecutor {
     }
     const answer = ({ call: { id, name } }: ReadCall, text: string) => taken.answers.push({ callId: id, name, text })
     let failed = false
-    let told: Cost | null = cost
+    let reported: Cost | null = cost
     while (waiting.length > 0 && !taken.end && !failed) {
       const next = waiting[0]!
       if (next.read.kind === 'ACTION') {
         const steps = leadingActions(waiting)
-        const entries = await this.#act(waiting.slice(0, steps.length), steps, told, signal)
-        told = null
+        const entries = await this.#act(waiting.slice(0, steps.length), steps, reported, signal)
+        reported = null
         for (const { text, ok } of entries) {
           answer(waiting.shift()!, text)
           if (!ok) failed = true
@@ -107,7 +107,7 @@ export class ToolExecutor {
     cost: Cost | null,
     signal: AbortSignal,
   ): Promise<{ text: string; ok: boolean }[]> {
-    const entries = await this.#ground.act(steps, this.#page(), cost, signal)
+    const entries = await this.#host.act(steps, this.#page(), cost, signal)
     signal.throwIfAborted()
     const last = entries.findLast(({ success, pageId }) => success && pageId !== null)
     if (last) this.#pageId = last.type === 'CLOSE_PAGE' ? null : last.pageId
@@ -133,7 +133,7 @@ export class ToolExecutor {
       case 'OBSERVE':
         return this.#look(read.input, signal)
       case 'SWITCH_PAGE': {
-        if (!this.#ground.pages().some(({ pageId }) => pageId === read.pageId)) {
+        if (!this.#host.pages().some(({ pageId }) => pageId === read.pageId)) {
           return { text: 'Page not found.', ok: false, isSeen: false }
         }
         this.#pageId = read.pageId
@@ -152,19 +152,19 @@ export class ToolExecutor {
   ): Promise<{ text: string; ok: boolean; isSeen: boolean }> {
     const pageId = this.#page()
     if (pageId === null) return { text: 'No page is open.', ok: false, isSeen: true }
-    const { observation, error } = await this.#ground.observe({ pageId, target, maxCharacters }, signal)
+    const { observation, error } = await this.#host.observe({ pageId, target, maxCharacters }, signal)
     // The stop has a reason that this outcome does not contain.
     signal.throwIfAborted()
     if (error) {
       const text = `The page could not be looked at (${error.code}).\n${this.#prompt.quote(error.message)}`
       return { text, ok: false, isSeen: target === null }
     }
-    return { text: this.#prompt.view(pageId, observation, this.#ground.pages()), ok: true, isSeen: true }
+    return { text: this.#prompt.view(pageId, observation, this.#host.pages()), ok: true, isSeen: true }
   }
 
   /** The model's current page, or the oldest one if it has closed. */
   #page(): string | null {
-    const pages = this.#ground.pages()
+    const pages = this.#host.pages()
     const current = pages.find(({ pageId }) => pageId === this.#pageId) ?? pages[0]
     this.#pageId = current?.pageId ?? null
     return this.#pageId

@@ -49,7 +49,7 @@ builder.mutationFields((t) => ({
     extensions: COST.change,
     args: { ...file, base64: t.arg.string({ required: true, description: 'The bytes, in base64.' }) },
     resolve: async (_, { sessionId, base64, ...input }, context) =>
-      context.uploads.keep(await requireSession(context, 'WRITE', sessionId), input, base64, context.signal),
+      context.uploads.save(await requireSession(context, 'WRITE', sessionId), input, base64, context.signal),
   }),
   createUpload: t.field({
     type: UploadTicketType,

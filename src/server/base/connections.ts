@@ -119,10 +119,10 @@ export class Connections {
   /** Throws TooManyConnections. */
   addAuthenticated(connection: Connection, owner: string): void {
     const { perOwner, authenticated } = this.limits
-    if (!this.#hasRoom(this.#byOwner.get(owner), perOwner)) {
+    if (!this.#hasSpace(this.#byOwner.get(owner), perOwner)) {
       throw new TooManyConnections(`This owner has ${perOwner} connections open: close some, or retry later.`)
     }
-    if (!this.#hasRoom(this.#authenticated, authenticated)) {
+    if (!this.#hasSpace(this.#authenticated, authenticated)) {
       throw new TooManyConnections(`The server has ${authenticated} connections open: retry later.`)
     }
     this.remove(connection)
@@ -146,7 +146,7 @@ export class Connections {
   }
 
   /** An idle keep-alive connection is evicted before one in use. */
-  #hasRoom(holders: Set<Connection> | undefined, limit: number): boolean {
+  #hasSpace(holders: Set<Connection> | undefined, limit: number): boolean {
     if (!holders || holders.size < limit) return limit > 0
     for (const connection of holders) {
       if (!connection.isIdle) continue
@@ -195,7 +195,7 @@ export class Connection implements FaultOwner {
   #address: string
   #requests = 0
   #dismiss: (() => void) | null = null
-  #tellFault: ((error: unknown) => void) | null = null
+  #reportFault: ((error: unknown) => void) | null = null
 
   constructor(connections: Connections, socket: Socket, peer: string) {
     this.#connections = connections
@@ -257,16 +257,16 @@ export class Connection implements FaultOwner {
   }
 
   /** Reports a fault to the client instead of closing the socket; null: there is no client to report to now. */
-  onFault(tell: ((error: unknown) => void) | null): void {
-    this.#tellFault = tell
+  onFault(report: ((error: unknown) => void) | null): void {
+    this.#reportFault = report
   }
 
   fail(error: unknown): void {
-    const tell = this.#tellFault
+    const report = this.#reportFault
     // Any further failure closes the socket.
-    this.#tellFault = null
+    this.#reportFault = null
     try {
-      if (tell) return tell(error)
+      if (report) return report(error)
     } catch {
       // Then the socket is closed as well.
     }

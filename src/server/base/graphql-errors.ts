@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { GraphQLError, type ExecutionResult } from 'graphql'
 import type { Logger } from 'pino'
-import { asTold } from '../../domain/kernel/database-unavailable.ts'
-import { cutText, ISSUE_LIMITS, TabwireError, toldIssues, type InputIssue } from '../../domain/kernel/errors.ts'
+import { asClientError } from '../../domain/kernel/database-unavailable.ts'
+import { cutText, ISSUE_LIMITS, TabwireError, reportedIssues, type InputIssue } from '../../domain/kernel/errors.ts'
 
 /**
  * The only place where errors become visible to clients: each carries extensions.code. Domain errors are passed on
@@ -27,12 +27,12 @@ export function badUserInput(
   nodes?: GraphQLError['nodes'],
   hasMore = false,
 ): GraphQLError {
-  const told = { ...toldIssues(issues), ...(hasMore ? { hasMoreIssues: true } : {}) }
-  const texts = told.issues.map((issue) => issue.message)
-  const message = [...texts, ...(told.hasMoreIssues ? ['and more'] : [])].join('; ')
+  const reported = { ...reportedIssues(issues), ...(hasMore ? { hasMoreIssues: true } : {}) }
+  const texts = reported.issues.map((issue) => issue.message)
+  const message = [...texts, ...(reported.hasMoreIssues ? ['and more'] : [])].join('; ')
   return new GraphQLError(message, {
     nodes: nodes?.slice(0, MOST_PLACES),
-    extensions: { code: 'BAD_USER_INPUT', ...told },
+    extensions: { code: 'BAD_USER_INPUT', ...reported },
   })
 }
 
@@ -50,7 +50,7 @@ export function maskResult(result: ExecutionResult, logger: Logger): ExecutionRe
 /** Any thrown value as clients may see it. Masked errors are logged with their cause under the same id. */
 export function maskError(thrown: unknown, logger: Logger): GraphQLError {
   const located = thrown instanceof GraphQLError ? thrown : null
-  const cause = asTold(located ? originOf(located) : thrown)
+  const cause = asClientError(located ? originOf(located) : thrown)
   const place = located
     ? { nodes: located.nodes, source: located.source, positions: located.positions, path: located.path }
     : {}

@@ -16,7 +16,7 @@ export function ownSockets(server: Server, ownerOf: (socket: Socket) => FaultOwn
     if (name !== 'connection') return emit(name, ...args)
     const socket = args[0] as Socket
     const owner = new SocketFaults(ownerOf(socket), logger)
-    tellAs(owner, socket)
+    emitAs(owner, socket)
     ownedAs(owner, () => {
       emit(name, socket)
       parseApart(socket)
@@ -40,14 +40,14 @@ class SocketFaults implements FaultOwner {
   }
 }
 
-function tellAs(owner: FaultOwner, socket: Pick<EventEmitter, 'emit'>): void {
+function emitAs(owner: FaultOwner, socket: Pick<EventEmitter, 'emit'>): void {
   const emit = socket.emit.bind(socket)
   socket.emit = (name, ...args: unknown[]) => {
-    let isHeard = false
+    let isHandled = false
     ownedAs(owner, () => {
-      isHeard = emit(name, ...args)
+      isHandled = emit(name, ...args)
     })()
-    return isHeard
+    return isHandled
   }
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
-import { asTold } from '../../domain/kernel/database-unavailable.ts'
+import { asClientError } from '../../domain/kernel/database-unavailable.ts'
 import { TabwireError } from '../../domain/kernel/errors.ts'
 import type { Uploads, UploadSubject } from '../../domain/links/uploads.ts'
 import { UPLOADS_PATH } from '../../http-paths.ts'
@@ -59,7 +59,7 @@ export function createArtifactUploads(uploads: Uploads, connections: Connections
       const { id, name, contentType, sizeBytes, sha256 } = kept
       answerJson(response, 201, { id: encodeGlobalId('Artifact', id), name, contentType, sizeBytes, sha256 })
     } catch (thrown) {
-      const error = asTold(thrown)
+      const error = asClientError(thrown)
       if (hasEnded && !response.destroyed) {
         logger.debug({ err: error }, 'the link of an upload became invalid before its file was received')
         answerLinkInvalid(response)

@@ -93,10 +93,10 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
           context.streamFormat = format
           context.onStream()
         }
-        const { principal, left: signal, delivery: room } = context
+        const { principal, left: signal, delivery: space } = context
         // Held until the response is closed.
-        const onResult = (bytes: number) => void room.hold(bytes)
-        const result = await operations.execute(operation, { principal, signal, room, onResult })
+        const onResult = (bytes: number) => void space.hold(bytes)
+        const result = await operations.execute(operation, { principal, signal, space, onResult })
         const seconds = Symbol.asyncIterator in result ? null : retryAfterOf(result.errors)
         if (seconds !== null) context.onRetry(seconds)
         return result
@@ -134,9 +134,9 @@ async function* only(result: ExecutionResult): AsyncGenerator<ExecutionResult, v
 
 function transportError(message: string, status: number, headers: Record<string, string> = {}): GraphQLError {
   // It may name a request parameter.
-  const told = cutText(message, ISSUE_LIMITS.messageLength)
-  const issues = [{ path: [], code: 'INVALID_FORMAT', message: told }]
-  return new GraphQLError(told, { extensions: { code: 'BAD_USER_INPUT', issues, http: { status, headers } } })
+  const reported = cutText(message, ISSUE_LIMITS.messageLength)
+  const issues = [{ path: [], code: 'INVALID_FORMAT', message: reported }]
+  return new GraphQLError(reported, { extensions: { code: 'BAD_USER_INPUT', issues, http: { status, headers } } })
 }
 
 /** Yoga rejects invalid GraphQL requests with codes of its own: they are mapped to ours here. */

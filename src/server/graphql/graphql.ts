@@ -17,7 +17,7 @@ import {
 } from 'graphql'
 import type { Logger } from 'pino'
 import { readingFor, type Reader } from '../../async/current-reader.ts'
-import type { DeliveryRoom } from '../../domain/log/reading/delivery.ts'
+import type { DeliverySpace } from '../../domain/log/reading/delivery.ts'
 import { cutText, ISSUE_LIMITS } from '../../domain/kernel/errors.ts'
 import { OperationReads, RESPONSE_LIMITS, ResponseTooLarge } from '../../domain/log/reading/operation-reads.ts'
 import type { Principal } from '../../domain/kernel/principal.ts'
@@ -57,7 +57,7 @@ export interface OperationReader {
   /** Aborted when the client no longer waits for the response. */
   signal: AbortSignal
   /** Of the connection that receives the response. */
-  room: DeliveryRoom
+  space: DeliverySpace
   /** Called with the size of a query's or mutation's response before it is written. */
   onResult?(bytes: number): void
 }
@@ -129,13 +129,13 @@ export class GraphqlOperations {
 
   async #execute(operation: Operation, reader: OperationReader): Promise<OperationResult> {
     const { type, validated } = operation
-    const { principal, signal, room } = reader
+    const { principal, signal, space } = reader
     const withContext = <Args extends ValidatedExecutionArgs>(args: Args, reads: OperationReads): Args => ({
       ...args,
       contextValue: createContext(this.#domain, principal, reads),
     })
     if (type !== 'subscription') {
-      const reads = new OperationReads({ signal, room })
+      const reads = new OperationReads({ signal, space })
       const result = await executeRootSelectionSet(withContext(validated, reads))
       const finished = await this.#finish(result, signal)
       reader.onResult?.(finished.bytes)
@@ -143,7 +143,7 @@ export class GraphqlOperations {
       return finished.result
     }
 
-    const newReads = () => new OperationReads({ signal, room, waits: false })
+    const newReads = () => new OperationReads({ signal, space, waits: false })
     const subscription = withContext(validated as ValidatedSubscriptionArgs, newReads())
     const source = await createSourceEventStream(subscription)
     if (!(Symbol.asyncIterator in source)) return (await this.#finish(source, signal)).result

@@ -147,7 +147,7 @@ class Mistakes {
     for (const name in value) {
       if (Object.hasOwn(fields, name)) known += 1
       else if (this.#isDone) return
-      else if (this.#hasRoom())
+      else if (this.#hasSpace())
         this.unknownMembers.push(
           `Expected "${String(type)}" at ${path.join('.')} not to include the unknown field "${name}".`,
         )
@@ -161,10 +161,10 @@ class Mistakes {
   }
 
   #add(path: Path, code: string, message: string): void {
-    if (this.#hasRoom()) this.issues.push({ path: [...path], code, message })
+    if (this.#hasSpace()) this.issues.push({ path: [...path], code, message })
   }
 
-  #hasRoom(): boolean {
+  #hasSpace(): boolean {
     this.hasMore = this.issues.length + this.unknownMembers.length >= ISSUE_LIMITS.issues
     return !this.hasMore
   }

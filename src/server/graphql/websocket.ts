@@ -9,7 +9,7 @@ import { WebSocketServer, type WebSocket } from 'ws'
 import { Deadline } from '../../async/deadline.ts'
 import type { Delivery, DeliveryBudget } from '../../domain/log/reading/delivery.ts'
 import type { Authenticator } from '../../domain/access/authenticator.ts'
-import { asTold } from '../../domain/kernel/database-unavailable.ts'
+import { asClientError } from '../../domain/kernel/database-unavailable.ts'
 import { TabwireError } from '../../domain/kernel/errors.ts'
 import { Unauthenticated, type Principal } from '../../domain/kernel/principal.ts'
 import { secretOfPayload } from '../base/authentication.ts'
@@ -17,7 +17,7 @@ import type { Connection, Connections } from '../base/connections.ts'
 import { maskError, refusal } from '../base/graphql-errors.ts'
 import type { GraphqlOperations, Operation } from './graphql.ts'
 import { sayAndLetGo } from '../base/request-time.ts'
-import { tellingItsEnd } from './telling-its-end.ts'
+import { withEndCallback } from './with-end-callback.ts'
 import { closeReason, idOfComplete, textOf } from './websocket-text.ts'
 
 export interface WebSocketLimits {
@@ -64,7 +64,7 @@ interface SocketOperation {
   principal: Principal
   /** Aborted when the socket closes, or the client cancels the operation. */
   left: AbortSignal
-  room: Delivery
+  space: Delivery
   /** To be called after the last result: the result and the completion message may still be unsent. */
   ending: () => void
 }
@@ -108,9 +108,9 @@ export class GraphqlWebSockets {
       handleProtocols,
     })
     const run = async ({ contextValue }: ExecutionArgs) => {
-      const { operation, principal, left: signal, room, ending } = contextValue as SocketOperation
-      const results = await operations.execute(operation, { principal, signal, room })
-      return Symbol.asyncIterator in results ? tellingItsEnd(results, ending) : results
+      const { operation, principal, left: signal, space, ending } = contextValue as SocketOperation
+      const results = await operations.execute(operation, { principal, signal, space })
+      return Symbol.asyncIterator in results ? withEndCallback(results, ending) : results
     }
     this.#protocol = makeServer<Record<string, unknown> | undefined, SocketConnection>({
       connectionInitWaitTimeout: limits.initMs,
@@ -121,10 +121,10 @@ export class GraphqlWebSockets {
         try {
           return (await extra.authenticate(secret, 'connection')) !== null
         } catch (error) {
-          const told = asTold(error)
-          if (!(told instanceof TabwireError) || told.extensions['retryAfterSeconds'] === undefined) throw error
+          const reported = asClientError(error)
+          if (!(reported instanceof TabwireError) || reported.extensions['retryAfterSeconds'] === undefined) throw error
           // Clients reconnect after this code.
-          void extra.close(TRY_AGAIN_LATER, `${told.code}: ${told.message}`)
+          void extra.close(TRY_AGAIN_LATER, `${reported.code}: ${reported.message}`)
           return false
         }
       },
@@ -225,14 +225,14 @@ class SocketConnection {
     return this.#leaving.signal
   }
 
-  begin(id: string, payload: object, { owner }: Principal): Pick<SocketOperation, 'left' | 'room' | 'ending'> {
+  begin(id: string, payload: object, { owner }: Principal): Pick<SocketOperation, 'left' | 'space' | 'ending'> {
     const leaving = new AbortController()
     // Each of its reads may add an abort listener.
     setMaxListeners(0, leaving.signal)
     const operation = { id, leaving, isEnding: false }
     this.#operations.set(payload, operation)
-    this.#delivery ??= this.#deliveries.open(owner, () => this.#makeRoom())
-    return { left: leaving.signal, room: this.#delivery, ending: () => (operation.isEnding = true) }
+    this.#delivery ??= this.#deliveries.open(owner, () => this.#makeSpace())
+    return { left: leaving.signal, space: this.#delivery, ending: () => (operation.isEnding = true) }
   }
 
   /** Its result was sent, or the client no longer waits for it. */
@@ -328,7 +328,7 @@ class SocketConnection {
     void this.close(CloseCode.InternalServerError, 'Internal server error')
   }
 
-  #makeRoom(): void {
+  #makeSpace(): void {
     this.#logger.info('a reader was disconnected to make room for others')
     this.#socket.terminate()
   }

@@ -77,9 +77,9 @@ describe.each(PROVIDERS)('%s', (provider, path, keyHeader) => {
     expect(server.requests.map((request) => request.path)).toEqual([path, path])
     expect(server.requests[0]!.headers[keyHeader]).toContain(API_KEY)
     const [one, two] = server.requests.map(({ body }) => body)
-    for (const told of ['Be exact.', 'Click both.', 'two buttons', '"click"', '"stream":true'])
-      expect(one).toContain(told)
-    for (const told of ['Click both.', 'answer 0', 'answer 1', 'no button', 'e2']) expect(two).toContain(told)
+    for (const reported of ['Be exact.', 'Click both.', 'two buttons', '"click"', '"stream":true'])
+      expect(one).toContain(reported)
+    for (const reported of ['Click both.', 'answer 0', 'answer 1', 'no button', 'e2']) expect(two).toContain(reported)
     // Earlier snapshots are no longer included.
     expect(two).not.toContain('two buttons')
     expect(one + two!).not.toContain(API_KEY)
@@ -173,7 +173,7 @@ describe('calls', () => {
 })
 
 describe('prices', () => {
-  const TOLD = { text: 'x', usage: { input: 1_000_000, output: 500_000 } }
+  const REPORTED = { text: 'x', usage: { input: 1_000_000, output: 500_000 } }
 
   test.each([
     ['gpt-4o', 'built in', {}, 7.5],
@@ -183,7 +183,7 @@ describe('prices', () => {
     ['my-own', 'unknown', {}, null],
     ['constructor', 'unknown', {}, null],
   ])('%s: %s', async (name, _, prices, usd) => {
-    replies(TOLD)
+    replies(REPORTED)
     const chat = model('openai-compatible', { model: name, prices })
     expect(chat.isPriced).toBe(usd !== null)
     expect((await talk(chat)({ text: 'go' })).cost).toEqual({ inputTokens: 1_000_000, outputTokens: 500_000, usd })
@@ -204,13 +204,13 @@ test('what is told again is bounded, and the task always stays', async () => {
     const answers = calls.map(({ id, name }) => ({ callId: id, name, text: `ANSWER ${step} ${'x'.repeat(1000)}` }))
     ;({ calls } = await next({ answers, view: `VIEW ${step}.` }))
   }
-  const told = server.requests.at(-1)!.body
-  expect(told.length).toBeLessThan(14_000)
-  expect(told).toContain('THE TASK')
-  expect(told).toContain('VIEW 60.')
-  expect(told).not.toContain('VIEW 59.')
-  expect(told).toContain('ANSWER 60')
-  expect(told).not.toContain('ANSWER 1 ')
-  expect(told).toMatch(/\[\d+ earlier steps are not told again\.\]/)
-  expect(told).toContain('[shortened]')
+  const reported = server.requests.at(-1)!.body
+  expect(reported.length).toBeLessThan(14_000)
+  expect(reported).toContain('THE TASK')
+  expect(reported).toContain('VIEW 60.')
+  expect(reported).not.toContain('VIEW 59.')
+  expect(reported).toContain('ANSWER 60')
+  expect(reported).not.toContain('ANSWER 1 ')
+  expect(reported).toMatch(/\[\d+ earlier steps are not told again\.\]/)
+  expect(reported).toContain('[shortened]')
 })

@@ -205,8 +205,10 @@ describe('a real browser', () => {
     expect(await errorOf('http://169.254.169.254/')).toBe(unreachable)
     expect(await errorOf(`http://127.0.0.1:${resetting}/`)).toBe('net::ERR_CONNECTION_RESET')
     expect(await errorOf(`http://127.0.0.1:${secure.port}/`)).toBe('net::ERR_EMPTY_RESPONSE')
-    const told = opened.outcomes.map(({ host, port, failure }) => `${host}:${port} ${failure?.netError ?? 'connected'}`)
-    expect([...new Set(told)]).toEqual([
+    const reported = opened.outcomes.map(
+      ({ host, port, failure }) => `${host}:${port} ${failure?.netError ?? 'connected'}`,
+    )
+    expect([...new Set(reported)]).toEqual([
       `127.0.0.1:${secure.port} connected`,
       `named.test:${home.port} connected`,
       `127.0.0.1:${refused} net::ERR_CONNECTION_REFUSED`,

@@ -84,7 +84,7 @@ describe('navigation', () => {
   })
 
   test('each step is told of its own, whatever the page before it goes on to', async () => {
-    const told = new Set<string>()
+    const reported = new Set<string>()
     for (let round = 0; round < 3; round += 1) {
       for (const way of ['/refreshes', '/moves-on']) {
         await take(session, { navigate: { url: `${site.url}${way}?to=http://127.0.0.1:1/` } })
@@ -92,14 +92,14 @@ describe('navigation', () => {
           const { error, details } = await take(session, { navigate: { url: `${site.url}${path}` } })
           const isReplaced = error?.code === 'NAVIGATION_INTERRUPTED'
           if (!isReplaced)
-            told.add(`${path}: ${error?.message ?? JSON.stringify([details['finalUrl'], details['status']])}`)
+            reported.add(`${path}: ${error?.message ?? JSON.stringify([details['finalUrl'], details['status']])}`)
           // The pending navigation of the previous page may win: then it is not replaced.
           else expect((await done({ evaluate: { expression: 'location.href' } })).result).toMatch(/^chrome-error:/)
         }
       }
     }
     const wanted = ['/ok1', '/ok2'].map((path) => `${path}: ${JSON.stringify([`${site.url}${path}`, 404])}`)
-    expect([...told].sort()).toEqual(wanted)
+    expect([...reported].sort()).toEqual(wanted)
   })
 
   test('fails with the reason', async () => {

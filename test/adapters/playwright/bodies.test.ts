@@ -264,8 +264,13 @@ describe('why there is none', () => {
         const { recorder } = visited
         await request(visited, '?head')
         const entries = recorder.of('NETWORK_REQUEST').filter(({ url }) => !url.includes('/page/'))
-        const told = entries.map((entry) => [entry.method, new URL(entry.url).pathname, sent(entry), received(entry)])
-        expect(told).toEqual(
+        const reported = entries.map((entry) => [
+          entry.method,
+          new URL(entry.url).pathname,
+          sent(entry),
+          received(entry),
+        ])
+        expect(reported).toEqual(
           expect.arrayContaining([
             ['GET', '/redirect', null, null],
             ['GET', '/json', null, '{"greeting":"grüezi"}'],

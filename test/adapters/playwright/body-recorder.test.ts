@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { BodyRecorder, type BodyCapture } from '../../../src/adapters/playwright/recorders/bodies/body-recorder.ts'
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
-import type { KeptBody } from '../../../src/ports/body.ts'
+import type { SavedBody } from '../../../src/ports/body.ts'
 import { fakeCdpConnection, impatientPipes } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
@@ -53,69 +53,69 @@ function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
     end(requestId)
   }
   const asked = (method = 'Network.getResponseBody') => sent.filter((command) => command.includes(`"${method}"`)).length
-  const told = () =>
+  const reported = () =>
     recorder
       .of('NETWORK_REQUEST')
       .map(({ url, responseBody, responseBodyOmitted }) => [
         url.replace('http://site/', ''),
         responseBody?.inline ?? responseBodyOmitted,
       ])
-  return { emit, begin, end, fetched, asked, answer, refuse, attach, told, recorder, recording }
+  return { emit, begin, end, fetched, asked, answer, refuse, attach, reported, recorder, recording }
 }
 
 test('an entry whose body does not come in time says so, and the others do not wait for it', async () => {
-  const { fetched, told, recorder } = record({ waitMs: 1 })
+  const { fetched, reported, recorder } = record({ waitMs: 1 })
   fetched('slow')
   fetched('nothing', 'Fetch', {}, { status: 204 })
-  expect(told()).toEqual([['nothing', null]])
+  expect(reported()).toEqual([['nothing', null]])
   expect(recorder.inFlight.size).toBe(1)
-  await expect.poll(told, OFTEN).toEqual([
+  await expect.poll(reported, OFTEN).toEqual([
     ['nothing', null],
     ['slow', 'LATE'],
   ])
 })
 
 test('so does one whose body is not kept in time', async () => {
-  const { fetched, answer, told, recorder } = record({ waitMs: 50 })
-  const { promise, resolve } = Promise.withResolvers<KeptBody>()
-  const keepBody = vi.spyOn(recorder, 'keepBody').mockReturnValue(promise)
+  const { fetched, answer, reported, recorder } = record({ waitMs: 50 })
+  const { promise, resolve } = Promise.withResolvers<SavedBody>()
+  const saveBody = vi.spyOn(recorder, 'saveBody').mockReturnValue(promise)
   fetched('kept')
   answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
-  await expect.poll(() => keepBody.mock.calls.length, OFTEN).toBe(1)
-  await expect.poll(told, OFTEN).toEqual([['kept', 'LATE']])
+  await expect.poll(() => saveBody.mock.calls.length, OFTEN).toBe(1)
+  await expect.poll(reported, OFTEN).toEqual([['kept', 'LATE']])
   resolve({ body: null, omitted: 'QUOTA' })
   await promise
-  expect(told()).toEqual([['kept', 'LATE']])
+  expect(reported()).toEqual([['kept', 'LATE']])
 })
 
 test('entries are written as their bodies come, each with its own', async () => {
-  const { fetched, answer, told } = record()
+  const { fetched, answer, reported } = record()
   fetched('one')
   fetched('two')
   answer('Network.getResponseBody', { body: '{"of":2}', base64Encoded: false })
-  await expect.poll(told, OFTEN).toEqual([['two', '{"of":2}']])
+  await expect.poll(reported, OFTEN).toEqual([['two', '{"of":2}']])
 })
 
 test('the end of a session waits for bodies within its deadline', async () => {
-  const { fetched, answer, told, recording } = record()
+  const { fetched, answer, reported, recording } = record()
   fetched('never')
   fetched('answered')
   recording.flush('session ended')
-  expect(told()).toEqual([])
+  expect(reported()).toEqual([])
   answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
   await recording.finishBodies(100)
-  expect(told()).toEqual([
+  expect(reported()).toEqual([
     ['answered', '{}'],
     ['never', 'LATE'],
   ])
 })
 
 test('what the keeping of bodies says of one is in its entry', async () => {
-  const { fetched, answer, told, recorder } = record()
-  vi.spyOn(recorder, 'keepBody').mockResolvedValue({ body: null, omitted: 'QUOTA' })
+  const { fetched, answer, reported, recorder } = record()
+  vi.spyOn(recorder, 'saveBody').mockResolvedValue({ body: null, omitted: 'QUOTA' })
   fetched('full')
   answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
-  await expect.poll(told, OFTEN).toEqual([['full', 'QUOTA']])
+  await expect.poll(reported, OFTEN).toEqual([['full', 'QUOTA']])
 })
 
 describe('nothing is asked for', () => {
@@ -136,10 +136,10 @@ describe('nothing is asked for', () => {
     ['what has no body', null, {}, 'Fetch', { status: 205 }, 0],
     ['what has an empty one', null, {}, 'Fetch', { headers: { 'content-length': '0' } }, 0],
   ] as const)('%s: %s', (_what, expected, capture, type, response, bytes) => {
-    const { begin, end, asked, told } = record(capture)
+    const { begin, end, asked, reported } = record(capture)
     begin('1', type, {}, response)
     end('1', bytes)
-    expect(told()).toEqual([['1', expected]])
+    expect(reported()).toEqual([['1', expected]])
     expect(asked()).toBe(0)
   })
 })
@@ -150,11 +150,11 @@ test.each([
   ['TEXT/HTML', 'Document', 200, '{}', 1],
   ['application/vnd.api+json', 'XHR', 500, '{}', 1],
 ])('%s of a %s with %d is recorded as %j', async (type, resource, status, expected, times) => {
-  const { fetched, asked, answer, told } = record()
+  const { fetched, asked, answer, reported } = record()
   fetched('1', resource, {}, { status, headers: { 'content-type': type } })
   expect(asked()).toBe(times)
   if (times > 0) answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
-  await expect.poll(told, OFTEN).toEqual([['1', expected]])
+  await expect.poll(reported, OFTEN).toEqual([['1', expected]])
 })
 
 test('one that is larger than it was said to be is cut', async () => {
@@ -168,45 +168,45 @@ test('one that is larger than it was said to be is cut', async () => {
 })
 
 test('one whose message is too large to be read is too large', async () => {
-  const { begin, end, answer, told } = record({}, impatientPipes({ parsed: 2_000, relayed: 2_000 }))
+  const { begin, end, answer, reported } = record({}, impatientPipes({ parsed: 2_000, relayed: 2_000 }))
   begin('1')
   end('1', 0)
   answer('Network.getResponseBody', { body: 'x'.repeat(3_000), base64Encoded: false })
-  await expect.poll(told, OFTEN).toEqual([['1', 'TOO_LARGE']])
+  await expect.poll(reported, OFTEN).toEqual([['1', 'TOO_LARGE']])
 })
 
 test('another page is asked where the session of a request is gone', async () => {
-  const { emit, fetched, asked, answer, attach, told } = record()
+  const { emit, fetched, asked, answer, attach, reported } = record()
   attach('popup', 'page')
   fetched('1')
   emit('Target.detachedFromTarget', { sessionId: 'page' })
   await expect.poll(() => asked(), OFTEN).toBe(2)
   answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
-  await expect.poll(told, OFTEN).toEqual([['1', '{}']])
+  await expect.poll(reported, OFTEN).toEqual([['1', '{}']])
 })
 
 test('what had not ended when its page did was streaming', () => {
-  const { emit, begin, told } = record()
+  const { emit, begin, reported } = record()
   begin('1')
   emit('Network.dataReceived', { requestId: '1', timestamp: 2, dataLength: 5, encodedDataLength: 5 }, 'page')
   emit('Target.detachedFromTarget', { sessionId: 'page' })
-  expect(told()).toEqual([['1', 'STREAMING']])
+  expect(reported()).toEqual([['1', 'STREAMING']])
 })
 
 test('what the browser does not give is opaque', async () => {
-  const { fetched, refuse, told } = record()
+  const { fetched, refuse, reported } = record()
   fetched('1')
   refuse('Network.getResponseBody')
-  await expect.poll(told, OFTEN).toEqual([['1', 'OPAQUE']])
+  await expect.poll(reported, OFTEN).toEqual([['1', 'OPAQUE']])
 })
 
 test('bodies of a flood are fetched some at a time', async () => {
-  const { fetched, asked, answer, told } = record()
+  const { fetched, asked, answer, reported } = record()
   for (let i = 0; i < 100; i += 1) fetched(`${i}`)
   expect(asked()).toBe(64)
   answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
   await expect.poll(() => asked(), OFTEN).toBe(65)
-  await expect.poll(told, OFTEN).toEqual([['63', '{}']])
+  await expect.poll(reported, OFTEN).toEqual([['63', '{}']])
 })
 
 describe('what a request sends that the browser tells only when asked', () => {
@@ -297,8 +297,8 @@ test('without bodies the browser keeps none for us', () => {
   const { connection, sent, attach } = fakeCdpConnection()
   const targets = new TargetRegistry(connection)
   attach('page', 'page')
-  const { keepBody } = new RecordingRecorder()
-  const recorder = new BodyRecorder(connection, targets, keepBody, { bodies: 'NONE', maxBodyBytes: 1 })
+  const { saveBody } = new RecordingRecorder()
+  const recorder = new BodyRecorder(connection, targets, saveBody, { bodies: 'NONE', maxBodyBytes: 1 })
   expect(recorder).toBeInstanceOf(BodyRecorder)
   expect(sent.join('')).not.toContain('enableDurableMessages')
 })

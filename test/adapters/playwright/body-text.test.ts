@@ -54,8 +54,8 @@ test.each([
 ])('the first %j of %d bytes is %j', (text, length, expected) => {
   const bytes = Buffer.from(text)
   expect(Buffer.from(startOf({ bytes, isText: true }, length)).toString()).toBe(expected)
-  const { bytes: told, isText } = plainContentOf(bytes.subarray(0, length), true)
-  expect([Buffer.from(told).toString(), isText]).toEqual([expected, true])
+  const { bytes: reported, isText } = plainContentOf(bytes.subarray(0, length), true)
+  expect([Buffer.from(reported).toString(), isText]).toEqual([expected, true])
 })
 
 test('bytes under way are bounded, and what waits too long leaves', async () => {

@@ -29,7 +29,7 @@ test('the time that messages of a browser take counts against its own priority',
   vi.spyOn(performance, 'now').mockImplementation(() => (now += LOOK_MS))
   onTestFinished(() => void vi.restoreAllMocks())
   const spent = vi.spyOn(BrowserPriority.prototype, 'spent')
-  const told = async (from: number) => {
+  const reported = async (from: number) => {
     await expect.poll(() => spent.mock.calls.length, { timeout: 60_000 }).toBeGreaterThan(from)
     for (const [milliseconds] of spent.mock.calls.slice(from)) expect(milliseconds).toBeGreaterThanOrEqual(LOOK_MS)
     return new Set(spent.mock.contexts.slice(from))
@@ -39,11 +39,11 @@ test('the time that messages of a browser take counts against its own priority',
   const message = JSON.stringify({ method: 'Target.targetInfoChanged', params: {} })
   const talk = `printf '%s\\0' '${message}' >&4`
   await start('first', talk)
-  const first = await told(0)
+  const first = await reported(0)
   expect(first.size).toBe(1)
   const before = spent.mock.calls.length
   await start('second', talk)
-  const second = await told(before)
+  const second = await reported(before)
   expect(second.size).toBe(1)
   expect([...second][0]).not.toBe([...first][0])
 })

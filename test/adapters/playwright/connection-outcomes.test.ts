@@ -38,7 +38,7 @@ describe('why a connection failed', () => {
   /** Outcome for a request that begins now, and its time. */
   function asked(outcomes: ConnectionOutcomes, text: string, url = 'http://site.test/a'): string[] {
     const said: string[] = []
-    outcomes.explain(text, url, Date.now(), (told) => said.push(told))
+    outcomes.explain(text, url, Date.now(), (reported) => said.push(reported))
     return said
   }
 

@@ -9,7 +9,7 @@ import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder
 import type { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-process.ts'
 import { prlimitPath } from '../../../src/adapters/playwright/launch/setpriv.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
-import { QuotaRooms } from '../../../src/domain/artifacts/quota-rooms.ts'
+import { QuotaReservations } from '../../../src/domain/artifacts/quota-reservations.ts'
 import { NO_DEADLINE } from '../../support/patience.ts'
 import { startDownloadSite } from '../../support/site-downloads.ts'
 import { fakeCdpConnection } from './fake-cdp-connection.ts'
@@ -50,7 +50,7 @@ test.skipIf(prlimitPath() === null)(
     // If its own limit fails, the limit of all files ends it.
     const testPool = await startTestPool({ warm: 0, tempLimitBytes: 2_048 * MIB })
     const { session, recorder } = await testPool.start()
-    recorder.roomBytes = 4 * MIB
+    recorder.reservedBytes = 4 * MIB
     const [pid] = testPool.browsers()
     const [, atStart] = fileLimits(pid!)
 
@@ -67,7 +67,7 @@ test.skipIf(prlimitPath() === null)(
       .toMatchObject([{ url: `${site.url}/endless`, failure: 'quota exceeded', sizeBytes: null, pageId: 'p1' }])
 
     await expect.poll(() => fileLimits(pid!)).toEqual([atStart, atStart])
-    recorder.roomBytes = 64 * MIB
+    recorder.reservedBytes = 64 * MIB
     await session.open(`${site.url}/held?bytes=${20 * MIB}`, NO_DEADLINE)
     site.release()
     await expect.poll(() => recorder.of('DOWNLOAD').at(1)).toMatchObject({ failure: null, sizeBytes: 20 * MIB })
@@ -79,7 +79,7 @@ test.skipIf(prlimitPath() === null)(
 test.skipIf(prlimitPath() === null)('also a file that has no name yet is bounded, as long as it is there', async () => {
   const testPool = await startTestPool({ warm: 0 })
   const { session, recorder } = await testPool.start()
-  recorder.roomBytes = 4 * MIB
+  recorder.reservedBytes = 4 * MIB
   const [pid] = testPool.browsers()
   const [, atStart] = fileLimits(pid!)
   const file = join(testPool.directory, readdirSync(testPool.directory)[0]!, 'tmp', '.org.chromium.Chromium.Abc123')
@@ -126,16 +126,16 @@ describe('the file of a download counts once in the quota of its owner, whatever
     const folder = mkdtempSync(join(tmpdir(), 'tw-'))
     const [downloads, temporary] = [join(folder, 'downloads'), join(folder, 'tmp')]
     for (const one of [downloads, temporary]) mkdirSync(one)
-    const rooms = new QuotaRooms(quota, () => Promise.resolve(0), logger)
+    const reservations = new QuotaReservations(quota, () => Promise.resolve(0), logger)
     const recorder = new RecordingRecorder()
-    recorder.openRoom = () => rooms.open('owner')
+    recorder.reserveSpace = () => reservations.open('owner')
     const { connection, emit } = fakeCdpConnection()
     const browser = { folders: { temporary }, fileSizeLimit: { set: () => {} } } as unknown as BrowserProcess
     const targets = new TargetRegistry(connection)
     const recording = new RecorderSet(connection, targets, recorder, true, downloads, logger, browser)
     // There is no browser to ask for pages.
     targets.dispose()
-    const other = rooms.open('owner')
+    const other = reservations.open('owner')
     onTestFinished(() => {
       recording.stop()
       rmSync(folder, { recursive: true })

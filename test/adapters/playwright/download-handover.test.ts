@@ -9,8 +9,8 @@ test('a download that ends before it is known where its client looks is there wh
   handover.claim('guid', finding)
   handover.claim('guid', Promise.resolve(null))
   const ended = handover.ended('guid', '/downloads/guid', true)
-  const told = handover.isKept('guid').then((isKept) => [isKept, copy.mock.calls])
+  const reported = handover.isSaved('guid').then((isSaved) => [isSaved, copy.mock.calls])
   resolve({ copy })
-  expect(await told).toEqual([true, [['/downloads/guid', 'guid']]])
+  expect(await reported).toEqual([true, [['/downloads/guid', 'guid']]])
   await ended
 })

@@ -67,7 +67,7 @@ describe('what was said last', () => {
   ])('by %s is recorded by flush', async (_, page, source) => {
     const { session, recorder } = await pool.start()
     void session.open(`${site.url}/page/${page}`, NO_DEADLINE)
-    await site.told(source)
+    await site.reported(source)
     await session.flush(PATIENCE.timeout)
     expect(recorder.texts()).toEqual(Array.from({ length: LINES }, (_unused, index) => `${source} ${index + 1}`))
     await session.close(1_000)
@@ -78,7 +78,7 @@ describe('what was said last', () => {
     async ([kinds]) => {
       const { session, recorder } = await pool.start({ record: [...kinds] })
       void session.open(`${site.url}/page/ticker`, AbortSignal.timeout(10_000))
-      await site.told('ticker')
+      await site.reported('ticker')
       // However slow it is: only a share of each is for its pages to answer.
       await session.flush(600_000)
       await session.finishFiles(600_000)

@@ -61,7 +61,7 @@ test.each([
   'messages of %s that are too large are counted, once each, and the others recorded',
   async (page, texts, missing) => {
     const { session, recorder, why } = await visit(page)
-    await site.told(page)
+    await site.reported(page)
     await session.flush(PATIENCE.timeout)
     expect(recorder.texts()).toEqual(texts)
     expect(recorder.missing).toEqual(missing)
@@ -72,7 +72,7 @@ test.each([
 
 test('requests that are too large are counted, once each, and none stays in flight', async () => {
   const { session, recorder, why } = await visit('requests')
-  await site.told('requests')
+  await site.reported('requests')
   await session.flush(PATIENCE.timeout)
   expect(recorder.missing.filter((kind) => kind === 'NETWORK_REQUEST')).toHaveLength(2)
   expect(recorder.requests('/header')).toEqual([])

@@ -42,7 +42,7 @@ async function scripted() {
     view,
     sentMethods,
     /** Commands sent since the last call, once there are that many. */
-    async told(count: number) {
+    async reported(count: number) {
       await expect.poll(() => sentMethods().length).toBeGreaterThanOrEqual(count)
       return sentMethods().splice(0, fake.sent.splice(0).length)
     },
@@ -59,17 +59,17 @@ async function scripted() {
 
 describe('one picture for all who want it alike', () => {
   test('begins with the first reader and ends with the last', async () => {
-    const { view, told, answer, frame, sent, end } = await scripted()
+    const { view, reported, answer, frame, sent, end } = await scripted()
     const first = view.watch('p1', OPTIONS, NO_DEADLINE)
     const second = view.watch(null, OPTIONS, NO_DEADLINE)
     expect(sent).toEqual([])
     const reads = [first.next(), second.next()]
-    expect(await told(1)).toEqual(['Target.attachToTarget'])
+    expect(await reported(1)).toEqual(['Target.attachToTarget'])
     answer('Target.attachToTarget', { sessionId: 'cast' })
-    expect(await told(1)).toEqual(['Page.startScreencast'])
+    expect(await reported(1)).toEqual(['Page.startScreencast'])
     frame('cast')
     expect((await Promise.all(reads)).map(({ value }) => value?.jpeg)).toEqual(['frame 1', 'frame 1'])
-    expect(await told(1)).toEqual(['Page.screencastFrameAck'])
+    expect(await reported(1)).toEqual(['Page.screencastFrameAck'])
     await first.return!()
     // A late viewer gets the current frame, even if nothing moves.
     const third = view.watch('p1', OPTIONS, NO_DEADLINE)
@@ -77,33 +77,33 @@ describe('one picture for all who want it alike', () => {
     await second.return!()
     expect(sent).toEqual([])
     await third.return!()
-    expect(await told(2)).toEqual(['Page.stopScreencast', 'Target.detachFromTarget'])
+    expect(await reported(2)).toEqual(['Page.stopScreencast', 'Target.detachFromTarget'])
     end()
   })
 
   test('ends also for one who leaves while it begins, or waits for a frame', async () => {
-    const { view, told, answer, end } = await scripted()
+    const { view, reported, answer, end } = await scripted()
     const leaving = new AbortController()
     const reader = view.watch('p1', OPTIONS, leaving.signal)
     const reading = reader.next()
-    expect(await told(1)).toEqual(['Target.attachToTarget'])
+    expect(await reported(1)).toEqual(['Target.attachToTarget'])
     leaving.abort()
     expect(await reading).toEqual({ done: true, value: undefined })
     answer('Target.attachToTarget', { sessionId: 'cast' })
-    expect(await told(2)).toEqual(['Page.stopScreencast', 'Target.detachFromTarget'])
+    expect(await reported(2)).toEqual(['Page.stopScreencast', 'Target.detachFromTarget'])
     end()
   })
 
   test('is another one for another size', async () => {
-    const { view, told, answer, end } = await scripted()
+    const { view, reported, answer, end } = await scripted()
     const readers = [OPTIONS, { ...OPTIONS, maxWidth: null, maxFps: 1 }].map((options) => {
       const reader = view.watch('p1', options, NO_DEADLINE)
       void reader.next()
       return reader
     })
-    expect(await told(2)).toEqual(['Target.attachToTarget', 'Target.attachToTarget'])
+    expect(await reported(2)).toEqual(['Target.attachToTarget', 'Target.attachToTarget'])
     answer('Target.attachToTarget', { sessionId: 'cast 2' })
-    expect(await told(1)).toEqual(['Page.startScreencast'])
+    expect(await reported(1)).toEqual(['Page.startScreencast'])
     for (const reader of readers) await reader.return!()
     end()
   })
@@ -115,22 +115,22 @@ describe('few frames', () => {
   })
 
   test('spare the browser those between, and the newest comes all the same', async () => {
-    const { view, told, answer, frame, sent, end } = await scripted()
+    const { view, reported, answer, frame, sent, end } = await scripted()
     const reader = view.watch('p1', { ...OPTIONS, maxFps: 2 }, NO_DEADLINE)
     const reading = reader.next()
-    await told(1)
+    await reported(1)
     answer('Target.attachToTarget', { sessionId: 'cast' })
-    await told(1)
+    await reported(1)
     vi.useFakeTimers()
     for (const number of [1, 2, 3]) frame('cast', number)
     expect((await reading).value?.jpeg).toBe('frame 3')
     expect(sent).toEqual([])
     await vi.advanceTimersByTimeAsync(500)
     // The browser has been silent since, despite changes: a restart shows them.
-    expect(await told(2)).toEqual(['Page.stopScreencast', 'Page.startScreencast'])
+    expect(await reported(2)).toEqual(['Page.stopScreencast', 'Page.startScreencast'])
     frame('cast', 4)
     await vi.advanceTimersByTimeAsync(500)
-    expect(await told(1)).toEqual(['Page.screencastFrameAck'])
+    expect(await reported(1)).toEqual(['Page.screencastFrameAck'])
     await reader.return!()
     end()
   })
@@ -142,23 +142,23 @@ describe('a page that the browser does not show yet', () => {
   })
 
   test('is shown once it does, and is asked for no more when nobody looks', async () => {
-    const { view, told, answer, refuse, frame, sent, end } = await scripted()
+    const { view, reported, answer, refuse, frame, sent, end } = await scripted()
     const reader = view.watch('p1', OPTIONS, NO_DEADLINE)
     const reading = reader.next()
-    await told(1)
+    await reported(1)
     answer('Target.attachToTarget', { sessionId: 'cast' })
     vi.useFakeTimers()
-    expect(await told(1)).toEqual(['Page.startScreencast'])
+    expect(await reported(1)).toEqual(['Page.startScreencast'])
     for (let times = 0; times < 3; times += 1) {
       refuse('Page.startScreencast')
       await vi.advanceTimersByTimeAsync(100)
-      expect(await told(2)).toEqual(['Page.stopScreencast', 'Page.startScreencast'])
+      expect(await reported(2)).toEqual(['Page.stopScreencast', 'Page.startScreencast'])
     }
     frame('cast')
     expect((await reading).value?.jpeg).toBe('frame 1')
     refuse('Page.startScreencast')
     await reader.return!()
-    expect(await told(3)).toEqual(['Page.screencastFrameAck', 'Page.stopScreencast', 'Target.detachFromTarget'])
+    expect(await reported(3)).toEqual(['Page.screencastFrameAck', 'Page.stopScreencast', 'Target.detachFromTarget'])
     await vi.advanceTimersByTimeAsync(1_000)
     expect(sent).toEqual([])
     end()
@@ -171,12 +171,12 @@ describe('a change that the browser forgot, as it waited for answers', () => {
   })
 
   test('shows once the page stands still', async () => {
-    const { view, told, answer, emit, sent, end } = await scripted()
+    const { view, reported, answer, emit, sent, end } = await scripted()
     const reader = view.watch('p1', OPTIONS, NO_DEADLINE)
     const reading = reader.next()
-    await told(1)
+    await reported(1)
     answer('Target.attachToTarget', { sessionId: 'cast' })
-    await told(1)
+    await reported(1)
     vi.useFakeTimers()
     const show = (data: string) => {
       const metadata = { deviceWidth: 640, deviceHeight: 400, timestamp: Date.now() / 1000 }
@@ -186,23 +186,23 @@ describe('a change that the browser forgot, as it waited for answers', () => {
     await reading
     await vi.advanceTimersByTimeAsync(1_000)
     // With one frame at a time nothing is lost.
-    expect(await told(1)).toEqual(['Page.screencastFrameAck'])
+    expect(await reported(1)).toEqual(['Page.screencastFrameAck'])
     answer('Page.screencastFrameAck', {})
     const next = reader.next()
     for (const data of ['two', 'three', 'four']) show(data)
     expect((await next).value?.jpeg).toBe('four')
-    expect(await told(3)).toEqual(Array.from({ length: 3 }, () => 'Page.screencastFrameAck'))
+    expect(await reported(3)).toEqual(Array.from({ length: 3 }, () => 'Page.screencastFrameAck'))
     // Until a response has been read, it is unknown which changes it missed.
     await vi.advanceTimersByTimeAsync(1_000)
     expect(sent).toEqual([])
     answer('Page.screencastFrameAck', {})
     await vi.advanceTimersByTimeAsync(200)
-    expect(await told(2)).toEqual(['Page.stopScreencast', 'Page.startScreencast'])
+    expect(await reported(2)).toEqual(['Page.stopScreencast', 'Page.startScreencast'])
     // Nothing was lost this time, and the reader gets no extra frame.
     const last = reader.next()
     show('four')
     await vi.advanceTimersByTimeAsync(1_000)
-    expect(await told(1)).toEqual(['Page.screencastFrameAck'])
+    expect(await reported(1)).toEqual(['Page.screencastFrameAck'])
     expect(sent).toEqual([])
     show('five')
     expect((await last).value).toMatchObject({ jpeg: 'five', skipped: 0 })
@@ -213,17 +213,17 @@ describe('a change that the browser forgot, as it waited for answers', () => {
 
 describe('the page in front', () => {
   test('is the one that was brought there', async () => {
-    const { view, targets, attach, told, answer, end } = await scripted()
+    const { view, targets, attach, reported, answer, end } = await scripted()
     attach('two', 'page')
     expect(targets.frontPageId()).toBe('p2')
     const reader = view.watch(null, OPTIONS, NO_DEADLINE)
     void reader.next()
-    await told(1)
+    await reported(1)
     answer('Target.attachToTarget', { sessionId: 'cast of two' })
-    await told(1)
+    await reported(1)
     targets.broughtToFront('target of one')
     expect(targets.frontPageId()).toBe('p1')
-    expect((await told(3)).toSorted()).toEqual([
+    expect((await reported(3)).toSorted()).toEqual([
       'Page.stopScreencast',
       'Target.attachToTarget',
       'Target.detachFromTarget',

@@ -86,13 +86,13 @@ test.each(['../../etc/passwd', '/etc/passwd', 'a/b', '..', '.', '', 'a\0b', 'x'.
   'a download whose guid is no plain name is not looked for: %j',
   async (guid) => {
     const { emit, recorder, recording } = record()
-    const keepFile = vi.spyOn(recorder, 'keepFile').mockResolvedValue({ artifactId: 'a', failure: null })
+    const saveFile = vi.spyOn(recorder, 'saveFile').mockResolvedValue({ artifactId: 'a', failure: null })
     for (const name of [guid, '1b2c-3d']) {
       emit('Browser.downloadWillBegin', { guid: name, frameId: 'f', url: 'http://site/x', suggestedFilename: 'x' })
       emit('Browser.downloadProgress', { guid: name, state: 'completed', receivedBytes: 1, totalBytes: 1 })
     }
-    expect(keepFile.mock.calls.length).toBe(1)
-    await expect(keepFile.mock.calls[0]![0].open()).rejects.toMatchObject({ path: '/no/such/folder/1b2c-3d' })
+    expect(saveFile.mock.calls.length).toBe(1)
+    await expect(saveFile.mock.calls[0]![0].open()).rejects.toMatchObject({ path: '/no/such/folder/1b2c-3d' })
     await recording.finishDownloads(1_000)
   },
 )

@@ -1,6 +1,6 @@
-import type { CapturedBody, KeptBody } from '../../../src/ports/body.ts'
+import type { CapturedBody, SavedBody } from '../../../src/ports/body.ts'
 import { buffer } from 'node:stream/consumers'
-import type { BrowserFile, KeptFile, EventSink } from '../../../src/ports/browser.ts'
+import type { BrowserFile, SavedFile, EventSink } from '../../../src/ports/browser.ts'
 import type {
   EntryData,
   EntryDraft,
@@ -22,7 +22,7 @@ export class RecordingRecorder implements EventSink {
   /** Why it saves no files; null if it does. */
   refusal: string | null = null
   /** Maximum size of each file. */
-  roomBytes = Number.POSITIVE_INFINITY
+  reservedBytes = Number.POSITIVE_INFINITY
   pagesChanges = 0
   /** Pages that show a document, one per arrival. */
   readonly arrivals: string[] = []
@@ -42,7 +42,7 @@ export class RecordingRecorder implements EventSink {
     if (request) this.inFlight.set(progress.requestId, { ...request, ...progress })
   }
 
-  async keepFile(file: BrowserFile): Promise<KeptFile> {
+  async saveFile(file: BrowserFile): Promise<SavedFile> {
     const bytes = await buffer(await file.open())
     this.files.push({ ...file, bytes })
     return this.refusal === null
@@ -56,7 +56,7 @@ export class RecordingRecorder implements EventSink {
     if (requestId !== undefined) this.inFlight.delete(requestId)
   }
 
-  keepBody(captured: CapturedBody): Promise<KeptBody> {
+  saveBody(captured: CapturedBody): Promise<SavedBody> {
     const { bytes, contentType, sizeBytes, isText } = captured
     const encoding = isText ? 'UTF8' : 'BASE64'
     const inline = Buffer.from(bytes).toString(isText ? 'utf8' : 'base64')
@@ -83,8 +83,8 @@ export class RecordingRecorder implements EventSink {
     return text
   }
 
-  openRoom() {
-    return { limit: this.roomBytes, grow: (bytes: number) => bytes <= this.roomBytes, release: () => {} }
+  reserveSpace() {
+    return { limit: this.reservedBytes, grow: (bytes: number) => bytes <= this.reservedBytes, release: () => {} }
   }
 
   failed(error: unknown): void {

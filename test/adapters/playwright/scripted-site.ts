@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 export interface ScriptedSite {
   url: string
   /** Resolves when pages, frames and workers have called `notify` with each of the names. */
-  told(...names: string[]): Promise<void>
+  reported(...names: string[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -16,13 +16,13 @@ const TELL = `function tell(name) {
 
 /** A site of scripts: /page/NAME is a page that runs the script of that name, /script/NAME is the script. */
 export async function startScriptedSite(scripts: Readonly<Record<string, string>>): Promise<ScriptedSite> {
-  const told = new Set<string>()
+  const reported = new Set<string>()
   const listeners = new Set<() => void>()
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://site')
     const [, kind, name = ''] = pathname.split('/')
     if (kind === 'told') {
-      told.add(searchParams.get('name') ?? '')
+      reported.add(searchParams.get('name') ?? '')
       for (const listener of listeners) listener()
       response.end()
     } else if (kind === 'script') {
@@ -38,10 +38,10 @@ export async function startScriptedSite(scripts: Readonly<Record<string, string>
   await listening
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    told(...names) {
+    reported(...names) {
       return new Promise((received) => {
         const look = () => {
-          if (!names.every((name) => told.has(name))) return
+          if (!names.every((name) => reported.has(name))) return
           listeners.delete(look)
           received()
         }

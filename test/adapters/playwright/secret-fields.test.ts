@@ -37,7 +37,7 @@ const done = async (given: Parameters<typeof take>[1]) => {
 }
 
 /** Everything that a reader of the session learns about a field. */
-async function told(css: string): Promise<string> {
+async function reported(css: string): Promise<string> {
   const seen = await session.observe({
     pageId: 'p1',
     target: null,
@@ -62,7 +62,7 @@ const LEAK = /k9-|horse/
 
 test.each(['#password', '#code', '#card', '#area', '#synced'])('what %s holds is told nowhere', async (css) => {
   expect((await done({ fill: { target: { css }, value: SECRET } })).details['value']).not.toMatch(LEAK)
-  const all = await told(css)
+  const all = await reported(css)
   expect(all).not.toMatch(LEAK)
   expect(all).toContain('••••••')
 })
@@ -71,7 +71,7 @@ test('nor what a password field holds once the page shows it', async () => {
   await done({ fill: { target: { label: 'Password' }, value: SECRET } })
   await done({ click: { target: { css: '#show' } } })
   expect((await done({ evaluate: { expression: 'password.type' } })).result).toBe('text')
-  expect(await told('#password')).not.toMatch(LEAK)
+  expect(await reported('#password')).not.toMatch(LEAK)
   await done({ click: { target: { css: '#password' } } })
   expect((await done({ type: { text: 'horse' } })).details['text']).not.toMatch(LEAK)
   expect((await done({ press: { target: { css: '#password' }, key: 'z' } })).details['key']).not.toBe('z')
@@ -94,5 +94,5 @@ test('who records is told of what was typed into secret fields, and of nothing e
 test('other fields are told as they are', async () => {
   await done({ fill: { target: { css: '#password' }, value: SECRET } })
   await done({ fill: { target: { css: '#plain' }, value: 'plain words' } })
-  expect(await told('#plain')).toContain('plain words')
+  expect(await reported('#plain')).toContain('plain words')
 })

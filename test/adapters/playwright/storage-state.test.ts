@@ -38,7 +38,7 @@ const visit = async (session: BrowserSession, url: string, shows: string) => {
   expect((await take(session, { navigate: { url } })).error).toBeNull()
   expect((await take(session, { wait: { target: { text: shows } } })).error).toBeNull()
 }
-const told = ({ drafts }: RecordingRecorder) =>
+const reported = ({ drafts }: RecordingRecorder) =>
   drafts.map(({ kind }) => kind).filter((kind) => kind !== 'CONSOLE_MESSAGE')
 const opened = (recorder: RecordingRecorder) => recorder.of('PAGE_OPENED').map(({ pageId }) => pageId)
 
@@ -47,7 +47,12 @@ test('reading origins that no page shows any more is told nowhere, and asks neit
   await visit(session, `${one.url}/worker`, 'controlled')
   await visit(session, `${other.url}/store`, 'stored')
   await session.flush(1_000)
-  const before = { told: told(recorder), one: [...one.asked], other: [...other.asked], changes: recorder.pagesChanges }
+  const before = {
+    reported: reported(recorder),
+    one: [...one.asked],
+    other: [...other.asked],
+    changes: recorder.pagesChanges,
+  }
   const state = await session.storageState(NO_DEADLINE)
   await session.flush(1_000)
   const kept = { localStorage: [{ name: 'key', value: 'kept' }] }
@@ -57,13 +62,15 @@ test('reading origins that no page shows any more is told nowhere, and asks neit
       expect.objectContaining({ origin: other.url, ...kept }),
     ]) as unknown,
   })
-  expect({ told: told(recorder), one: one.asked, other: other.asked, changes: recorder.pagesChanges }).toEqual(before)
+  expect({ reported: reported(recorder), one: one.asked, other: other.asked, changes: recorder.pagesChanges }).toEqual(
+    before,
+  )
   expect(recorder.texts()).toEqual([])
   expect(session.pages().map(({ pageId }) => pageId)).toEqual(['p1'])
 
   const next = await start({ storageState: state })
   await next.session.flush(1_000)
-  expect(told(next.recorder)).toEqual(['PAGE_OPENED'])
+  expect(reported(next.recorder)).toEqual(['PAGE_OPENED'])
   expect(next.session.pages().map(({ pageId }) => pageId)).toEqual(['p1'])
   expect({ one: one.asked, other: other.asked }).toEqual({ one: before.one, other: before.other })
   await visit(next.session, `${other.url}/store`, 'stored')

@@ -4,11 +4,11 @@ import { ReadSemaphore } from '../../../src/adapters/postgres/connection/read-se
 
 /** Reads that the test ends, each recorded when it begins. */
 function reads(atOnce: number) {
-  const turns = new ReadSemaphore(atOnce)
+  const semaphore = new ReadSemaphore(atOnce)
   const begun: string[] = []
   const ends: (() => void)[] = []
   const take = (owner: string, name: string, signal?: AbortSignal) =>
-    turns.take(
+    semaphore.take(
       owner,
       async () => {
         begun.push(name)
@@ -53,9 +53,9 @@ describe('reads take turns', () => {
 
   test('as many at once as there is room for, also after one failed', async () => {
     const { take, begun, endOne } = reads(2)
-    const turns = new ReadSemaphore(1)
-    await expect(turns.take('a', () => Promise.reject(new Error('failed')))).rejects.toThrow('failed')
-    expect(await turns.take('a', () => Promise.resolve('next'))).toBe('next')
+    const semaphore = new ReadSemaphore(1)
+    await expect(semaphore.take('a', () => Promise.reject(new Error('failed')))).rejects.toThrow('failed')
+    expect(await semaphore.take('a', () => Promise.resolve('next'))).toBe('next')
     const all = ['1', '2', '3'].map((name) => take('a', name))
     await expect.poll(() => begun).toEqual(['1', '2'])
     for (let n = 0; n < 3; n += 1) await endOne()

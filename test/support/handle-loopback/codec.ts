@@ -1,4 +1,4 @@
-import { asTold } from '../../../src/domain/kernel/database-unavailable.ts'
+import { asClientError } from '../../../src/domain/kernel/database-unavailable.ts'
 import { TabwireError } from '../../../src/domain/kernel/errors.ts'
 
 /**
@@ -76,7 +76,7 @@ class RemoteRefusal extends TabwireError {
 /** `signal`: that of the failed call. */
 export function encodeError(thrown: unknown, signal: AbortSignal): EncodedError {
   if (signal.aborted && thrown === signal.reason) return { kind: 'ABORTED' }
-  const error = asTold(thrown)
+  const error = asClientError(thrown)
   if (!(error instanceof TabwireError)) return { kind: 'FAULT' }
   const { code, message, extensions } = error
   return { kind: 'REFUSED', code, message, extensions }

@@ -111,7 +111,7 @@ export class LoopbackHandle implements SessionHandle {
     }
   }
 
-  async keepUpload(
+  async saveUpload(
     file: GivenUpload,
     content: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
@@ -182,7 +182,7 @@ export class LoopbackHandle implements SessionHandle {
     else if (say === 'RESUME') client?.resume()
     else if (say === 'CLOSE') client?.close(response.code, response.reason)
     else void client?.localUser().then((user) => this.#out.send({ say: 'LOCAL_USER', id, user }))
-    if (say === 'SEND') this.#tellTaken(id, response.bytes.byteLength)
+    if (say === 'SEND') this.#reportTaken(id, response.bytes.byteLength)
   }
 
   #settle(id: number): Pending | undefined {
@@ -201,10 +201,10 @@ export class LoopbackHandle implements SessionHandle {
     }
   }
 
-  #tellTaken(id: number, bytes: number): void {
+  #reportTaken(id: number, bytes: number): void {
     const unsentBytes = this.#clients.get(id)?.unsentBytes ?? 0
     this.#out.send({ say: 'TAKEN', id, bytes, unsentBytes })
-    if (unsentBytes > 0) setTimeout(() => this.#tellTaken(id, 0), UNSENT_LOOK_MS).unref()
+    if (unsentBytes > 0) setTimeout(() => this.#reportTaken(id, 0), UNSENT_LOOK_MS).unref()
   }
 }
 

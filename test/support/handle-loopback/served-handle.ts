@@ -49,7 +49,7 @@ export class ServedHandle {
     } else if (say === 'CHUNK') this.#uploads.get(request.id)?.(request)
     else if (say === 'RECEIVE') this.#clients.get(request.id)?.attached?.receive(request.message)
     else if (say === 'TAKEN') this.#clients.get(request.id)?.far.taken(request.bytes, request.unsentBytes)
-    else if (say === 'LOCAL_USER') this.#clients.get(request.id)?.far.told(request.user)
+    else if (say === 'LOCAL_USER') this.#clients.get(request.id)?.far.reported(request.user)
     else this.#answer(request.id, async () => this.#clients.get(request.client)?.attached?.leave(request.reason))
   }
 
@@ -79,7 +79,7 @@ export class ServedHandle {
       return null
     }
     if (method === 'keepUpload') {
-      return handle.keepUpload(args[0] as Parameters<SessionHandle['keepUpload']>[0], this.#contentOf(id), signal)
+      return handle.saveUpload(args[0] as Parameters<SessionHandle['saveUpload']>[0], this.#contentOf(id), signal)
     }
     if (method === 'attachClient') {
       const client = { far: new FarClient(id, this.#out), attached: null as AttachedClient | null }
@@ -151,7 +151,7 @@ class FarClient implements CdpClient {
     return promise
   }
 
-  told(user: number | null): void {
+  reported(user: number | null): void {
     this.#users.shift()?.(user)
   }
 

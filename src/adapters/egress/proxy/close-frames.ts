@@ -19,16 +19,16 @@ interface CloseFrame {
  * Watches a tunnel in case it becomes an unencrypted WebSocket, and reports how that ends: CDP does not report close
  * frames. None of the traffic is stored.
  */
-export function watchWebSocket(client: Duplex, target: Duplex, tell: (end: WebSocketEnd) => void): void {
+export function watchWebSocket(client: Duplex, target: Duplex, report: (end: WebSocketEnd) => void): void {
   client.once('data', (first: Buffer) => {
-    if (first.toString('latin1', 0, 4) === 'GET ') new WatchedSocket(client, target, tell).sent(first)
+    if (first.toString('latin1', 0, 4) === 'GET ') new WatchedSocket(client, target, report).sent(first)
   })
 }
 
 class WatchedSocket {
   readonly #client: Duplex
   readonly #target: Duplex
-  readonly #tell: (end: WebSocketEnd) => void
+  readonly #report: (end: WebSocketEnd) => void
   readonly #request = new Side()
   readonly #response = new Side()
   readonly #onSent = (piece: Buffer) => this.sent(piece)
@@ -37,10 +37,10 @@ class WatchedSocket {
   readonly #onLeave = () => this.#stop()
   #key: string | null = null
 
-  constructor(client: Duplex, target: Duplex, tell: (end: WebSocketEnd) => void) {
+  constructor(client: Duplex, target: Duplex, report: (end: WebSocketEnd) => void) {
     this.#client = client
     this.#target = target
-    this.#tell = tell
+    this.#report = report
     client.on('data', this.#onSent)
     client.once('end', this.#onLeave)
     client.once('close', this.#onLeave)
@@ -73,7 +73,7 @@ class WatchedSocket {
   /** The first close frame counts: the second is its acknowledgment. */
   #closed(closedBy: WebSocketEnd['closedBy'], { code, reason }: CloseFrame): void {
     this.#stop()
-    if (this.#key !== null) this.#tell({ key: this.#key, closedBy, code, reason })
+    if (this.#key !== null) this.#report({ key: this.#key, closedBy, code, reason })
   }
 
   #stop(): void {
@@ -168,9 +168,10 @@ function headerIn(bytes: Buffer): FrameHeader | null {
   const size = maskAt + (isMasked ? 4 : 0)
   if (bytes.length < size) return null
   const opcode = bytes[0]! & 0x0f
-  const told = lengthSize === 8 ? Number(bytes.readBigUInt64BE(2)) : lengthSize === 2 ? bytes.readUInt16BE(2) : short
+  const reported =
+    lengthSize === 8 ? Number(bytes.readBigUInt64BE(2)) : lengthSize === 2 ? bytes.readUInt16BE(2) : short
   // A close frame has 125 bytes at most: the browser fails a connection with a longer one.
-  const length = opcode === CLOSE ? Math.min(told, 125) : told
+  const length = opcode === CLOSE ? Math.min(reported, 125) : reported
   return { opcode, size, length, mask: isMasked ? Buffer.from(bytes.subarray(maskAt, size)) : null }
 }
 

@@ -11,7 +11,7 @@ const MOST_ADDRESSES = 16
 const KEEP_ALIVE_MS = 45_000
 
 /** The most specific codes first. */
-const TELLING = ['REFUSED', 'RESET', 'TIMED_OUT']
+const SPECIFIC = ['REFUSED', 'RESET', 'TIMED_OUT']
 
 /**
  * Connects to the first address that accepts (RFC 8305): IPv6 and IPv4 alternate, each attempt gets a head start. Takes
@@ -49,7 +49,7 @@ export async function connectToFirst(
       running.delete(socket)
       failures.push(connectFailure(error))
       if (waiting.length > 0) tryNext()
-      else if (running.size === 0) reject(mostTelling(failures))
+      else if (running.size === 0) reject(mostSpecific(failures))
     })
     if (waiting.length > 0) stagger = setTimeout(tryNext, staggerMs)
   }
@@ -70,8 +70,8 @@ export async function connectToFirst(
   }
 }
 
-function mostTelling(failures: readonly ConnectionFailed[]): ConnectionFailed {
-  for (const code of TELLING) {
+function mostSpecific(failures: readonly ConnectionFailed[]): ConnectionFailed {
+  for (const code of SPECIFIC) {
     const found = failures.find(({ failure }) => failure.code === code)
     if (found) return found
   }

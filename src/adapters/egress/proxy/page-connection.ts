@@ -97,7 +97,7 @@ export class PageConnection {
     const { socket, address } = await this.#connect(addresses, port, limit)
     limit[Symbol.dispose]()
     this.#peer = address
-    this.#tell(null)
+    this.#reportOutcome(null)
     this.#succeed()
     await join(this.#client, socket, this.#context.limits.endHeldMs, this.#report.socketEnd)
   }
@@ -150,8 +150,8 @@ export class PageConnection {
       ended: this.#ended.signal,
       connect,
       succeed: () => this.#succeed(),
-      tell: (failure) => this.#tell(failure),
-      told: () => this.#context.delivery.confirmed(),
+      report: (failure) => this.#reportOutcome(failure),
+      reported: () => this.#context.delivery.confirmed(),
       socketEnd: this.#report.socketEnd,
     })
     await route.open(firstLimit)
@@ -165,7 +165,7 @@ export class PageConnection {
   /** The recorder receives it before the reply, so that the reason is known when the request fails. */
   async #fail({ failure }: ConnectionFailed): Promise<void> {
     if (this.#assigned && !this.#ended.signal.aborted) {
-      this.#tell(failure)
+      this.#reportOutcome(failure)
       await this.#context.delivery.confirmed()
     }
     if (this.#hasSucceeded) return reset(this.#client)
@@ -173,7 +173,7 @@ export class PageConnection {
     this.#client.destroySoon()
   }
 
-  #tell(failure: ConnectionFailure | null): void {
+  #reportOutcome(failure: ConnectionFailure | null): void {
     this.#report.outcome({
       host: this.#host,
       port: this.#port,

@@ -21,9 +21,9 @@ export interface UpstreamRouteOptions {
   /** Sends the success reply. */
   succeed(): void
   /** Reports the outcome. */
-  tell(failure: ConnectionFailure | null): void
+  report(failure: ConnectionFailure | null): void
   /** Resolves once the outcome is known. Never rejects. */
-  told(): Promise<void>
+  reported(): Promise<void>
   /** Reports how a WebSocket ended. */
   socketEnd(end: WebSocketEnd): void
 }
@@ -38,12 +38,12 @@ export class UpstreamRoute {
 
   /** Resolves when the connection is closed. Rejects with a ConnectionFailed. */
   async open(limit: Deadline): Promise<void> {
-    const { client, destination, parts, limits, connect, succeed, tell, socketEnd } = this.#options
+    const { client, destination, parts, limits, connect, succeed, report, socketEnd } = this.#options
     const socket = await connect(limit)
     if (parts.scheme === 'socks5') {
       const target = await throughSocks(socket, parts, destination, limit.signal)
       limit[Symbol.dispose]()
-      tell(null)
+      report(null)
       succeed()
       return await join(client, target, limits.endHeldMs, socketEnd)
     }
@@ -65,19 +65,19 @@ export class UpstreamRoute {
   }
 
   async #tunnel(socket: Socket): Promise<void> {
-    const { client, destination, parts, limits, ended, tell, socketEnd } = this.#options
+    const { client, destination, parts, limits, ended, report, socketEnd } = this.#options
     using limit = new Deadline(limits.connectMs, [ended], timedOut)
     const target = await throughConnect(socket, parts, destination, limit.signal)
     limit[Symbol.dispose]()
-    tell(null)
+    report(null)
     await join(client, target, limits.endHeldMs, socketEnd)
   }
 
   async #forward(socket: Socket): Promise<void> {
-    const { client, destination, parts, forward, limits, ended, connect, tell, told } = this.#options
+    const { client, destination, parts, forward, limits, ended, connect, report, reported } = this.#options
     const { promise: over, resolve, reject } = Promise.withResolvers<void>()
     let unused: Socket | null = socket
-    let isTold = false
+    let isReported = false
     const take = async () => {
       using limit = new Deadline(limits.connectMs, [ended], timedOut)
       const taken = unused ?? (await connect(limit))
@@ -99,12 +99,12 @@ export class UpstreamRoute {
           .then(resolve, reject)
       },
       established: () => {
-        if (!isTold) tell(null)
-        isTold = true
+        if (!isReported) report(null)
+        isReported = true
       },
       failed: (error) => {
-        tell((error instanceof ConnectionFailed ? error : upstreamRefused()).failure)
-        void told().then(() => reset(client))
+        report((error instanceof ConnectionFailed ? error : upstreamRefused()).failure)
+        void reported().then(() => reset(client))
       },
     })
     await over

@@ -11,7 +11,7 @@ import type { EgressWorkerData, FromWorker, ToWorker } from './worker-messages.t
 const { limits, dnsServers, hostsPath, resolvConfPath, ownAddresses, upstreamCa } = workerData as EgressWorkerData
 const port = parentPort
 if (!port) throw new Error('egress-worker runs as a worker thread only')
-const tell = (message: FromWorker) => port.postMessage(message)
+const post = (message: FromWorker) => port.postMessage(message)
 
 const onFault = (error: unknown) => {
   const owner = faultOwner()
@@ -23,7 +23,7 @@ process.on('uncaughtException', onFault)
 process.on('unhandledRejection', onFault)
 
 const names = new NameResolver({ servers: dnsServers, hostsPath, resolvConfPath, limitMs: limits.dnsMs })
-const delivery = new Delivery((number) => tell({ kind: 'handled?', number }))
+const delivery = new Delivery((number) => post({ kind: 'handled?', number }))
 const own = new OwnAddresses(ownAddresses ? () => ownAddresses : undefined)
 const context = { names, own, forward: new HttpForward(), limits, delivery, upstreamCa }
 const proxies = new Map<number, BrowserProxy>()
@@ -32,10 +32,10 @@ async function open(id: number, wantedPort: number): Promise<void> {
   const proxy = new BrowserProxy(context)
   proxies.set(id, proxy)
   try {
-    tell({ kind: 'opened', id, port: await proxy.listen(wantedPort) })
+    post({ kind: 'opened', id, port: await proxy.listen(wantedPort) })
   } catch (error) {
     if (proxies.get(id) === proxy) proxies.delete(id)
-    tell({ kind: 'notOpened', id, reason: (error as Error).message })
+    post({ kind: 'notOpened', id, reason: (error as Error).message })
   }
 }
 
@@ -43,16 +43,16 @@ async function close(id: number): Promise<void> {
   const proxy = proxies.get(id)
   proxies.delete(id)
   await proxy?.close()
-  tell({ kind: 'closed', id })
+  post({ kind: 'closed', id })
 }
 
 function assign({ id, assignment, policy }: ToWorker & { kind: 'assign' }): void {
   proxies.get(id)?.assign(
     policy,
-    (outcome, unreported) => tell({ kind: 'outcome', id, assignment, outcome, unreported }),
-    (end) => tell({ kind: 'socketEnd', id, assignment, end }),
+    (outcome, unreported) => post({ kind: 'outcome', id, assignment, outcome, unreported }),
+    (end) => post({ kind: 'socketEnd', id, assignment, end }),
   )
-  tell({ kind: 'assigned', id, assignment })
+  post({ kind: 'assigned', id, assignment })
 }
 
 port.on('message', (message: ToWorker) => {
@@ -60,5 +60,5 @@ port.on('message', (message: ToWorker) => {
   else if (message.kind === 'assign') assign(message)
   else if (message.kind === 'close') void close(message.id)
   else if (message.kind === 'handled') delivery.answered(message.number)
-  else tell({ kind: 'pong' })
+  else post({ kind: 'pong' })
 })

@@ -25,11 +25,11 @@ interface Assigned {
 }
 
 /** A fault in the listener belongs to the owner of the assignment, not to that of the thread. */
-function guarded<T>(report: (told: T) => void): (told: T) => void {
+function guarded<T>(report: (reported: T) => void): (reported: T) => void {
   const owner = faultOwner()
-  return (told) => {
+  return (reported) => {
     try {
-      report(told)
+      report(reported)
     } catch (error) {
       if (!owner) throw error
       owner.fail(error)
@@ -119,7 +119,7 @@ export class ProxyHandle implements EgressProxy {
     for (const { reject } of this.#waits.values()) reject(new EgressUnavailable('the server is shutting down'))
   }
 
-  hear(message: Exclude<WorkerReport, { kind: 'pong' }>): void {
+  receive(message: Exclude<WorkerReport, { kind: 'pong' }>): void {
     switch (message.kind) {
       case 'opened':
         this.#port = message.port
@@ -131,14 +131,14 @@ export class ProxyHandle implements EgressProxy {
       case 'closed':
         return this.#settle('closed')
       case 'outcome':
-        return this.#tell(message)
+        return this.#report(message)
       case 'socketEnd':
         if (!this.#closing && message.assignment === this.#assigned?.assignment) this.#assigned.reportEnd(message.end)
         return undefined
     }
   }
 
-  #tell({ assignment, outcome, unreported }: FromWorker & { kind: 'outcome' }): void {
+  #report({ assignment, outcome, unreported }: FromWorker & { kind: 'outcome' }): void {
     // Outcomes of an earlier policy are not for the current listener.
     if (this.#closing || assignment !== this.#assigned?.assignment) return
     this.#unreportedCount = unreported

@@ -99,15 +99,15 @@ export class WorkerEgress implements EgressProxies {
     this.#restart = null
     this.#startedAt = performance.now()
     const thread = this.#outsideOwners(
-      () => new EgressThread(this.#workerData, this.#timing, (message) => this.#hear(message)),
+      () => new EgressThread(this.#workerData, this.#timing, (message) => this.#receive(message)),
     )
     this.#thread = thread
     for (const handle of this.#proxies.values()) handle.replay()
     void thread.ended.then((reason) => this.#ended(reason))
   }
 
-  #hear(message: WorkerReport): void {
-    if (message.kind !== 'pong') this.#proxies.get(message.id)?.hear(message)
+  #receive(message: WorkerReport): void {
+    if (message.kind !== 'pong') this.#proxies.get(message.id)?.receive(message)
   }
 
   #ended(reason: string): void {

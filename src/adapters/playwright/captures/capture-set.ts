@@ -51,7 +51,7 @@ export class CaptureSet {
   readonly #traceName = `trace-${randomUUID()}`
   readonly #targets: TargetRegistry
   readonly #videos = new Map<Page, Video>()
-  readonly #recorder: Pick<EventSink, 'openRoom' | 'record'>
+  readonly #recorder: Pick<EventSink, 'reserveSpace' | 'record'>
   /** That of the trace. */
   #budget: RecordingBudget | null = null
   #redaction: AuthorizationRedaction | null = null
@@ -64,7 +64,7 @@ export class CaptureSet {
     kinds: readonly BrowserRecordingKind[],
     process: BrowserProcess,
     targets: TargetRegistry,
-    recorder: Pick<EventSink, 'openRoom' | 'record'>,
+    recorder: Pick<EventSink, 'reserveSpace' | 'record'>,
     logger: Logger,
   ) {
     this.#targets = targets
@@ -103,7 +103,7 @@ export class CaptureSet {
       for (const page of context.pages()) this.#watch(page, pages)
     }
     if (this.#kinds.has('TRACE')) {
-      this.#budget = new RecordingBudget(this.#recorder.openRoom())
+      this.#budget = new RecordingBudget(this.#recorder.reserveSpace())
       await context.tracing.start({ name: this.#traceName, screenshots: true, snapshots: { dom: true } })
     }
   }
@@ -167,12 +167,12 @@ export class CaptureSet {
 
   /** Releases open resources, whether or not the recordings were finished. Never rejects. */
   async dispose(): Promise<void> {
-    this.#budget?.room.release()
-    for (const { budget } of this.#videos.values()) budget.room.release()
+    this.#budget?.reservation.release()
+    for (const { budget } of this.#videos.values()) budget.reservation.release()
   }
 
   async #finishTrace(left: () => number): Promise<BrowserFile> {
-    const described = { ...TRACE, ...(this.#budget ? { room: this.#budget.room } : {}) }
+    const described = { ...TRACE, ...(this.#budget ? { reservation: this.#budget.reservation } : {}) }
     if ((await Deadline.result(this.#stopTrace(), left() / 3)) !== null)
       return { ...described, open: () => openPlainFile(this.#path(TRACE.name)) }
     // Not the same file: Playwright may still be writing it.
@@ -262,7 +262,7 @@ export class CaptureSet {
         this.#logger.warn({ path }, 'a video has no data')
         continue
       }
-      files.push({ ...videoFile(video), open: () => openPlainFile(path), room: budget.room })
+      files.push({ ...videoFile(video), open: () => openPlainFile(path), reservation: budget.reservation })
     }
     return files
   }
@@ -290,7 +290,7 @@ export class CaptureSet {
     if (this.#videos.has(page)) return
     const video = page.video()
     if (!video) return
-    const budget = new RecordingBudget(this.#recorder.openRoom())
+    const budget = new RecordingBudget(this.#recorder.reserveSpace())
     const entry: Video = { path: null, pageId: null, located: Promise.resolve(), budget, bytes: 0, isStopping: false }
     this.#videos.set(page, entry)
     // Asked now, because a page that has closed cannot be asked. A video is kept even if its page is unknown.

@@ -1,4 +1,4 @@
-import type { FileRoom } from '../../../ports/file-room.ts'
+import type { SpaceReservation } from '../../../ports/space-reservation.ts'
 
 /** A smaller recording is not stopped: whether it fits is checked when it is stored. */
 const SMALL_BYTES = 1024 * 1024
@@ -9,12 +9,12 @@ const MOMENTUM = 2
 
 /** The space of one recording in progress, and whether it was stopped for lack of space. */
 export class RecordingBudget {
-  readonly room: FileRoom
+  readonly reservation: SpaceReservation
   #bytes = 0
   #isSpent = false
 
-  constructor(room: FileRoom) {
-    this.room = room
+  constructor(reservation: SpaceReservation) {
+    this.reservation = reservation
   }
 
   get isSpent(): boolean {
@@ -25,9 +25,9 @@ export class RecordingBudget {
   spends(bytes: number): boolean {
     const growth = Math.max(0, bytes - this.#bytes)
     this.#bytes = bytes
-    this.room.grow(bytes)
+    this.reservation.grow(bytes)
     const soon = bytes + MOMENTUM * growth
-    if (this.#isSpent || bytes < SMALL_BYTES || soon < this.room.limit * ENOUGH) return false
+    if (this.#isSpent || bytes < SMALL_BYTES || soon < this.reservation.limit * ENOUGH) return false
     this.#isSpent = true
     return true
   }
@@ -41,7 +41,7 @@ export class RecordingBudget {
 
   /** Why it was stopped, for people. */
   describe(): string {
-    const left = Math.max(0, this.room.limit)
+    const left = Math.max(0, this.reservation.limit)
     return `The recording was stopped at ${this.#bytes} bytes: the owner’s artifact quota leaves ${left} for it. Delete some artifacts.`
   }
 }

@@ -3,7 +3,7 @@ import { OwnDirectory } from './own-directory.ts'
 import { stageDirectory, stageFiles } from './staged-files.ts'
 
 /** There is no room for a copy. */
-export class NoRoomForUpload extends Error {}
+export class NoSpaceForUpload extends Error {}
 
 /**
  * The session's own copies of what clients give to pages: of its uploads, by name, each written once on demand; and of
@@ -20,7 +20,7 @@ export class ClientUploads {
     this.#dir = dir
   }
 
-  /** Rejects with NoRoomForUpload, or when it cannot be read or written. */
+  /** Rejects with NoSpaceForUpload, or when it cannot be read or written. */
   path(upload: NamedUpload): Promise<string> {
     const { artifactId } = upload
     const writing = this.#paths.get(artifactId) ?? this.#write(upload)
@@ -32,13 +32,13 @@ export class ClientUploads {
 
   /**
    * A copy of a directory of the client's user. Null: there is no such directory. Rejects with DirectoryRefused,
-   * NoRoomForUpload, or when it cannot be read or written.
+   * NoSpaceForUpload, or when it cannot be read or written.
    */
   async directory(path: string, uid: number): Promise<string | null> {
     await using directory = await OwnDirectory.open(path, uid)
     if (!directory) return null
     const files = await directory.files()
-    this.#checkRoom(files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))
+    this.#checkSpace(files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))
     return await stageDirectory(directory, files, this.#dir, this.#stop.signal)
   }
 
@@ -48,13 +48,13 @@ export class ClientUploads {
   }
 
   async #write(upload: NamedUpload): Promise<string> {
-    this.#checkRoom(upload.sizeBytes)
+    this.#checkSpace(upload.sizeBytes)
     const [path] = await stageFiles([upload], this.#dir, this.#stop.signal)
     return path!
   }
 
-  #checkRoom(bytes: number): void {
+  #checkSpace(bytes: number): void {
     const refusal = this.refuse(bytes)
-    if (refusal !== null) throw new NoRoomForUpload(refusal)
+    if (refusal !== null) throw new NoSpaceForUpload(refusal)
   }
 }

@@ -37,15 +37,15 @@ export class DownloadHandover {
   }
 
   /** Resolves when the download has ended and its file was processed: whether it became an artifact. */
-  async isKept(guid: string): Promise<boolean> {
+  async isSaved(guid: string): Promise<boolean> {
     return !this.#isOver && (await Deadline.result(this.#resultOf(guid).promise, KEPT_MS)) === true
   }
 
   /** The download has ended, and its file, if it has one, is about to be removed. Never rejects. */
-  async ended(guid: string, path: string, isKept: boolean): Promise<void> {
+  async ended(guid: string, path: string, isSaved: boolean): Promise<void> {
     const folders = this.#folders.get(guid)
     this.#folders.delete(guid)
-    if (folders && isKept) {
+    if (folders && isSaved) {
       for (const finding of folders) {
         const folder = await Deadline.result(finding, FINDING_MS)
         await folder
@@ -53,7 +53,7 @@ export class DownloadHandover {
           .catch((error: unknown) => this.#logger.warn({ err: error }, 'a download could not be copied for a client'))
       }
     }
-    this.#resultOf(guid).resolve(isKept)
+    this.#resultOf(guid).resolve(isSaved)
   }
 
   /** Unfinished downloads are not kept. */

@@ -14,7 +14,7 @@ const AT_ONCE = 32
 /** Deeper than any folder of a browser or a recording. */
 const MOST_LEVELS = 24
 /** A new session is rejected if less than this share of the limit is left. */
-const ROOM_TO_START = 0.1
+const SPACE_TO_START = 0.1
 /** It is also rejected if less than this share of the file system is free, or these bytes if they are less. */
 const FREE_SHARE = 0.05
 const FREE_BYTES = 256 * 1024 * 1024
@@ -99,7 +99,7 @@ export class TempSpace {
 
   /** Why no session can be started now, in one sentence; null: one can. */
   refusal(): string | null {
-    const max = this.#limitBytes * (1 - ROOM_TO_START)
+    const max = this.#limitBytes * (1 - SPACE_TO_START)
     if (this.#usedBytes() > max) this.#forgetRemoved()
     const used = this.#usedBytes()
     if (used > max) {

@@ -98,15 +98,15 @@ export class RecorderSet {
         if (!this.#stopped) recorder.arrived(pageId)
       },
       failed: (error) => recorder.failed(error),
-      keepFile: (file) => recorder.keepFile(file),
-      keepBody: (body) => recorder.keepBody(body),
+      saveFile: (file) => recorder.saveFile(file),
+      saveBody: (body) => recorder.saveBody(body),
       expectSecret: (text) => recorder.expectSecret(text),
       masked: (text) => recorder.masked(text),
-      openRoom: () => recorder.openRoom(),
+      reserveSpace: () => recorder.reserveSpace(),
     }
     this.guard = new NavigationGuard(connection, targets, connections, logger)
     this.#connections = connections
-    this.#bodies = new BodyRecorder(connection, targets, gate.keepBody, capture)
+    this.#bodies = new BodyRecorder(connection, targets, gate.saveBody, capture)
     const pages = new PageRecorder(connection, targets, gate)
     const network = new NetworkRecorder(connection, targets, gate, this.guard, connections, this.#bodies)
     this.clientLoads = new ClientLoadRecorder(gate, connections, () => network.numbers.next())
@@ -215,7 +215,7 @@ export class RecorderSet {
   }
 
   /** See DownloadRecorder.onEnded. */
-  onDownloadEnded(listener: (guid: string, path: string, isKept: boolean) => Promise<void>): void {
+  onDownloadEnded(listener: (guid: string, path: string, isSaved: boolean) => Promise<void>): void {
     this.#downloads.onEnded = listener
   }
 

@@ -31,17 +31,17 @@ export function heedGuard(
     answered: (message, openedTargetId = null) => {
       if (opensPage && message === null && openedTargetId !== null) {
         // The browser answers before it has asked for what the page is to show. A failure of that is none of the opening.
-        const told = guard.refusedOpening(openedTargetId, count).then((blocked) => {
+        const reported = guard.refusedOpening(openedTargetId, count).then((blocked) => {
           once(() => (blocked === null ? outcome.answered(null) : outcome.refused(blocked)))
         })
-        return void told
+        return void reported
       }
       if (!guard.hasLostSince(pageId, count)) return once(() => outcome.answered(message))
-      const told = guard.refusedSince(pageId, count).then(({ blocked, netError }) => {
+      const reported = guard.refusedSince(pageId, count).then(({ blocked, netError }) => {
         once(() => (blocked === null ? outcome.answered(netError ?? message) : outcome.refused(blocked)))
       })
       // It never rejects; whatever the session does with the entry has an owner of its own.
-      void told
+      void reported
     },
     refused: (message) => once(() => outcome.refused(message)),
     pageClosed: () => once(() => outcome.pageClosed()),

@@ -128,7 +128,7 @@ export class ClientDownloads {
     this.#shown.delete(guid)
     this.#guids.delete(rewritten.guid)
     // One that was not kept is as good as canceled.
-    const isWhole = state === 'completed' && (await this.#browser.handover.isKept(guid))
+    const isWhole = state === 'completed' && (await this.#browser.handover.isSaved(guid))
     return { method, params: { ...rewritten, state: isWhole ? state : 'canceled' } }
   }
 

@@ -1,7 +1,7 @@
 import type { Logger } from '../../../logger.ts'
 import type { CdpClientHost } from '../../../ports/cdp-client.ts'
 import { DirectoryRefused } from '../files/own-directory.ts'
-import { NoRoomForUpload, type ClientUploads } from '../files/client-uploads.ts'
+import { NoSpaceForUpload, type ClientUploads } from '../files/client-uploads.ts'
 import { Semaphore } from '../../../async/semaphore.ts'
 import { cutText } from '../cdp/protocol/cut-text.ts'
 import { LOOKS_AT_INPUT } from '../library/playwright-errors.ts'
@@ -100,7 +100,7 @@ export class FileInputs {
       try {
         paths.push(await this.#uploads.path(upload))
       } catch (error) {
-        if (error instanceof NoRoomForUpload) return error.message
+        if (error instanceof NoSpaceForUpload) return error.message
         throw error
       }
     }
@@ -115,7 +115,7 @@ export class FileInputs {
       const copy = await this.#uploads.directory(path, uid)
       return copy === null ? null : [copy]
     } catch (error) {
-      if (error instanceof NoRoomForUpload) return error.message
+      if (error instanceof NoSpaceForUpload) return error.message
       if (error instanceof DirectoryRefused) return `the directory cannot be given: ${error.message}`
       throw error
     }

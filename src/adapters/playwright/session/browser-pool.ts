@@ -377,10 +377,10 @@ function assignEgress({ process, faults }: OpenBrowser, policy: EgressPolicy): A
 }
 
 /** Assigns a fault owner to the handling of a proxy's reports. */
-function receivedBy<T>(receive: (told: T) => void, owner: FaultOwner): (told: T) => void {
-  return (told) => {
+function receivedBy<T>(receive: (reported: T) => void, owner: FaultOwner): (reported: T) => void {
+  return (reported) => {
     try {
-      receive(told)
+      receive(reported)
     } catch (error) {
       owner.fail(error)
     }

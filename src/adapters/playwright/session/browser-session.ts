@@ -60,7 +60,7 @@ export class PlaywrightSession implements BrowserSession {
   readonly #context: BrowserContext
   readonly #recording: RecorderSet
   readonly #recordings: CaptureSet
-  readonly #recorder: Pick<EventSink, 'keepFile'>
+  readonly #recorder: Pick<EventSink, 'saveFile'>
   readonly #guard: NavigationGuard
   readonly #logger: Logger
   readonly #actions: PageActions
@@ -82,7 +82,7 @@ export class PlaywrightSession implements BrowserSession {
     context: BrowserContext,
     recording: RecorderSet,
     recordings: CaptureSet,
-    recorder: Pick<EventSink, 'keepFile' | 'expectSecret'>,
+    recorder: Pick<EventSink, 'saveFile' | 'expectSecret'>,
     { emulation, offline }: Pick<BrowserOptions, 'emulation' | 'offline'>,
     logger: Logger,
   ) {
@@ -124,7 +124,7 @@ export class PlaywrightSession implements BrowserSession {
     this.#finalMessages = new FinalMessages(process, targets, recording)
     this.#uploads = new ClientUploads(process.folders.uploads)
     this.#handover = new DownloadHandover(logger)
-    recording.onDownloadEnded((guid, path, isKept) => this.#handover.ended(guid, path, isKept))
+    recording.onDownloadEnded((guid, path, isSaved) => this.#handover.ended(guid, path, isSaved))
   }
 
   /** Enforces the session's limit in the temporary folder. */
@@ -236,7 +236,7 @@ export class PlaywrightSession implements BrowserSession {
     // However long this waits, some of the time is reserved for storing files.
     const silence = () => this.#finalMessages.silence(Math.min(deadlineMs * SILENCE_SHARE, left()))
     const files = await this.#recordings.finish(left() * FINISHING_SHARE, silence)
-    await Deadline.isMet(Promise.all(files.map((file) => this.#recorder.keepFile(file))), left())
+    await Deadline.isMet(Promise.all(files.map((file) => this.#recorder.saveFile(file))), left())
     if (this.#recording.isStopped) return
     await silence()
     this.#recording.flushRequests(this.#cutBy)

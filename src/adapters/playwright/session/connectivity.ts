@@ -40,12 +40,12 @@ export class Connectivity {
   async #send(offline: boolean): Promise<void> {
     this.#offline = offline
     this.#targets.sharedWorkersAreOffline = offline
-    const told = this.#targets
+    const reported = this.#targets
       .connectedSessionIds()
       .map((sessionId) =>
         this.#connection.send('Network.emulateNetworkConditions', networkConditions(offline), sessionId),
       )
     // A target that is gone meanwhile needs no network.
-    await Promise.allSettled([this.#context.setOffline(offline), ...told])
+    await Promise.allSettled([this.#context.setOffline(offline), ...reported])
   }
 }

@@ -78,7 +78,7 @@ export class DatabaseWatch {
   /** The result of the latest probe, or what prevents one. */
   #failure: string | null = null
   #failedWrite: { reason: string; ticksLeft: number } | null = null
-  #toldProblem: string | null = null
+  #reportedProblem: string | null = null
 
   constructor(database: WatchedDatabase, logger: Logger, timing: WatchTiming = WATCH_TIMING) {
     this.#database = database
@@ -146,7 +146,7 @@ export class DatabaseWatch {
       this.#ticksWithoutProgress = 0
       void this.#probe()
     }
-    this.#tellOfChange()
+    this.#reportChange()
   }
 
   #judgeStandstill(): void {
@@ -176,7 +176,7 @@ export class DatabaseWatch {
       // Stored as the failure, and logged if it differs from the previous one.
     } finally {
       this.#isProbing = false
-      this.#tellOfChange()
+      this.#reportChange()
     }
   }
 
@@ -202,11 +202,11 @@ export class DatabaseWatch {
     }
   }
 
-  #tellOfChange(): void {
+  #reportChange(): void {
     const { problem } = this
-    if (problem === this.#toldProblem) return
+    if (problem === this.#reportedProblem) return
     if (problem === null) this.#logger.info('the database answers and can be written again')
     else this.#logger.error({ reason: problem }, 'the database is unavailable; writes wait')
-    this.#toldProblem = problem
+    this.#reportedProblem = problem
   }
 }

@@ -42,7 +42,7 @@ export interface DatabaseEnvironment {
   /**
    * False while the rest of the disk is reserved for the embedded database itself, and for the final entries of logs.
    */
-  hasRoom?: (isEnd: boolean) => boolean | Promise<boolean>
+  hasSpace?: (isEnd: boolean) => boolean | Promise<boolean>
   /** Waiting for the database: a starting thread, or a server that does not respond yet. */
   onStarting?: () => void
   /** Overrides of the defaults; for tests. */
@@ -140,7 +140,7 @@ async function openServer(url: string, { logger, onStarting, watchTiming }: Data
 }
 
 async function openEmbedded(environment: DatabaseEnvironment): Promise<Database> {
-  const { dataDir, logger, onLost, hasRoom, onStarting, watchTiming, restartTiming } = environment
+  const { dataDir, logger, onLost, hasSpace, onStarting, watchTiming, restartTiming } = environment
   const events: EmbeddedEvents = {
     starting: () => onStarting?.(),
     down: (reason) => logger.error({ reason }, 'the embedded database failed and is being restarted'),
@@ -181,7 +181,7 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
   watchIdleClients(pool, logger)
   try {
     const version = await readVersion(pool)
-    const sparesWrites = () => hasRoom?.(false) === false
+    const sparesWrites = () => hasSpace?.(false) === false
     const maintenance = startMaintenance(pool, logger, () => embedded.downBecause === null && !sparesWrites())
     const watched = {
       pool,

@@ -9,7 +9,7 @@ import { COMPLETE, type EmbeddedWorkerData, type EmbeddedWorkerEvent } from './e
 const { directory, socketPath, mustExist } = workerData as EmbeddedWorkerData
 const port = parentPort
 if (!port) throw new Error('embedded-worker runs as a worker thread only')
-const tell = (event: EmbeddedWorkerEvent) => port.postMessage(event)
+const post = (event: EmbeddedWorkerEvent) => port.postMessage(event)
 
 /** The missing part of Emscripten's file system: directories of the host that it mounts cannot fsync. */
 interface HostFiles {
@@ -74,7 +74,7 @@ function noteMessage(line: string): boolean {
  */
 function die(error: unknown): never {
   const panic = messages.findLast((line) => /\b(PANIC|FATAL):/.test(line))
-  tell({ kind: 'failed', reason: panic?.replace(/^.*?\b(PANIC|FATAL): +/, '') ?? reasonOf(error) })
+  post({ kind: 'failed', reason: panic?.replace(/^.*?\b(PANIC|FATAL): +/, '') ?? reasonOf(error) })
   process.exit(1)
 }
 
@@ -157,7 +157,7 @@ try {
       port.close()
     })()
   })
-  tell({ kind: 'ready' })
+  post({ kind: 'ready' })
 } catch (error) {
   die(error)
 }

@@ -22,7 +22,7 @@ const READ_HEAD = 'select last_sequence, status from sessions where id = $1'
 const isInt = (number: number) => Number.isInteger(number) && number >= 0 && number <= 2_147_483_647
 
 /** Log entries in the store. */
-export function createEntryStore(pool: pg.Pool, turns: ReadSemaphore, unreadable: UnreadableEntries): EntryStore {
+export function createEntryStore(pool: pg.Pool, semaphore: ReadSemaphore, unreadable: UnreadableEntries): EntryStore {
   const readOne = async <Row extends unknown[]>(text: string, values: unknown[]): Promise<Row | null> => {
     const { rows } = await pool
       .query<Row>({ name: statementName(text), text, values, rowMode: 'array' })
@@ -34,9 +34,9 @@ export function createEntryStore(pool: pg.Pool, turns: ReadSemaphore, unreadable
   return {
     append: (sessionId, expectedLast, entries, patch) => append(pool, sessionId, expectedLast, entries, patch),
     readEntries: (query, signal) =>
-      turns.take(query.reader ?? query.sessionId, () => readEntries(pool, query, unreadable), signal),
+      semaphore.take(query.reader ?? query.sessionId, () => readEntries(pool, query, unreadable), signal),
     countEntries: (query, signal) =>
-      turns.take(query.reader ?? query.sessionId, () => countEntries(pool, query), signal),
+      semaphore.take(query.reader ?? query.sessionId, () => countEntries(pool, query), signal),
     findEntry: async (sessionId, sequence) => {
       const row = isInt(sequence) ? await readOne<EntryRow>(FIND_ENTRY, [sessionId, sequence]) : null
       return row && entryOfRow(sessionId, row, unreadable)

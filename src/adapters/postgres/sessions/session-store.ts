@@ -81,7 +81,7 @@ const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Reco
 }
 
 /** Rows of sessions in the store. */
-export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, turns: ReadSemaphore): SessionStore {
+export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, semaphore: ReadSemaphore): SessionStore {
   const fail = (error: unknown): never => {
     throw asStoreError(error)
   }
@@ -142,10 +142,10 @@ export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, turns: Rea
 
     findSessionByIdempotencyKey,
 
-    listSessions: (query, signal) => turns.take(query.owner, () => listSessions(db, query).catch(fail), signal),
+    listSessions: (query, signal) => semaphore.take(query.owner, () => listSessions(db, query).catch(fail), signal),
 
     countSessions: (owner, filter, signal) =>
-      countSessions(db, owner, filter, (step) => turns.take(owner, () => step().catch(fail), signal)),
+      countSessions(db, owner, filter, (step) => semaphore.take(owner, () => step().catch(fail), signal)),
 
     listLiveSessions: async (machineId) => {
       const rows = await db

@@ -3,7 +3,7 @@ import { unowned } from '../../../fault-owner.ts'
  * Limits on the data held for all readers together: read for them, but not yet taken over the connection. Each
  * connection has a small share, so that a hundred subscriptions on a socket that is not read cost a few batches
  * instead of a hundred; whatever does not fit waits before it is read. Owners take turns. A connection that takes
- * nothing for a while is disconnected when others wait for room: its readers reconnect with their cursors.
+ * nothing for a while is disconnected when others wait for space: its readers reconnect with their cursors.
  */
 export interface DeliveryLimits {
   /** For all connections; further reads wait. Unsolicited data may double it. */
@@ -20,28 +20,28 @@ export const DELIVERY_LIMITS: DeliveryLimits = {
   stalledMs: 10_000,
 }
 
-/** Reserved room. */
-export interface Held {
+/** Reserved space. */
+export interface Reservation {
   /** Adjusts it to the actual size. No effect after release. */
   resize(bytes: number): void
   /** Idempotent. */
   release(): void
 }
 
-/** Source of room for the readers of one connection. */
-export interface DeliveryRoom {
-  /** Waits for room. Rejects with the signal's reason if that fires first. */
-  reserve(bytes: number, signal: AbortSignal): Promise<Held>
-  /** Reserves room only if it is available immediately and no reader is waiting for it. */
-  tryReserve(bytes: number): Held | null
-  /** Reserves room unconditionally, for data that already exists. */
-  hold(bytes: number): Held
+/** Source of space for the readers of one connection. */
+export interface DeliverySpace {
+  /** Waits for space. Rejects with the signal's reason if that fires first. */
+  reserve(bytes: number, signal: AbortSignal): Promise<Reservation>
+  /** Reserves space only if it is available immediately and no reader is waiting for it. */
+  tryReserve(bytes: number): Reservation | null
+  /** Reserves space unconditionally, for data that already exists. */
+  hold(bytes: number): Reservation
 }
 
-const NOTHING: Held = { resize: () => {}, release: () => {} }
+const NOTHING: Reservation = { resize: () => {}, release: () => {} }
 
 /** For readers without a connection. */
-export const UNLIMITED_ROOM: DeliveryRoom = {
+export const UNLIMITED_SPACE: DeliverySpace = {
   reserve: () => Promise.resolve(NOTHING),
   tryReserve: () => NOTHING,
   hold: () => NOTHING,
@@ -79,10 +79,10 @@ export class DeliveryBudget {
   }
 
   /**
-   * Room available to the owner: if others are waiting, it waits for its turn, since otherwise they would wait while
+   * Space available to the owner: if others are waiting, it waits for its turn, since otherwise they would wait while
    * it proceeds.
    */
-  hasRoom(bytes: number, owner: string): boolean {
+  hasSpace(bytes: number, owner: string): boolean {
     const isTurn = this.#isGranting || [...this.#blocked.keys()].every((other) => other === owner)
     return isTurn && (this.#total === 0 || this.#total + bytes <= this.limits.totalBytes)
   }
@@ -107,7 +107,7 @@ export class DeliveryBudget {
     const same = this.#blocked.get(delivery.owner)
     same?.delete(delivery)
     if (same?.size === 0) this.#blocked.delete(delivery.owner)
-    // The room it waited for may be enough for the next.
+    // The space it waited for may be enough for the next.
     if (this.#blocked.size > 0) return this.#grant()
     if (!this.#watch) return
     clearInterval(this.#watch)
@@ -157,8 +157,8 @@ interface Waiting {
   start(): void
 }
 
-/** Room of one connection. */
-export class Delivery implements DeliveryRoom {
+/** Space of one connection. */
+export class Delivery implements DeliverySpace {
   readonly owner: string
   readonly #budget: DeliveryBudget
   readonly #disconnect: () => void
@@ -182,11 +182,11 @@ export class Delivery implements DeliveryRoom {
     return this.#movedAt
   }
 
-  async reserve(bytes: number, signal: AbortSignal): Promise<Held> {
+  async reserve(bytes: number, signal: AbortSignal): Promise<Reservation> {
     signal.throwIfAborted()
-    if (this.#waiting.size === 0 && this.#fits(bytes) && this.#budget.hasRoom(bytes, this.owner))
+    if (this.#waiting.size === 0 && this.#fits(bytes) && this.#budget.hasSpace(bytes, this.owner))
       return this.hold(bytes)
-    const { promise, resolve, reject } = Promise.withResolvers<Held>()
+    const { promise, resolve, reject } = Promise.withResolvers<Reservation>()
     const leave = () => {
       this.#waiting.delete(waiting)
       this.#letNext()
@@ -205,12 +205,12 @@ export class Delivery implements DeliveryRoom {
     return promise
   }
 
-  tryReserve(bytes: number): Held | null {
-    const isFree = this.#waiting.size === 0 && this.#fits(bytes) && this.#budget.hasRoom(bytes, this.owner)
+  tryReserve(bytes: number): Reservation | null {
+    const isFree = this.#waiting.size === 0 && this.#fits(bytes) && this.#budget.hasSpace(bytes, this.owner)
     return isFree ? this.hold(bytes) : null
   }
 
-  hold(bytes: number): Held {
+  hold(bytes: number): Reservation {
     if (this.#closed) return NOTHING
     let held = 0
     let isReleased = false
@@ -228,14 +228,14 @@ export class Delivery implements DeliveryRoom {
     return { resize, release }
   }
 
-  /** Unblocks its next waiting reader. False if there is no room. Called by the budget. */
+  /** Unblocks its next waiting reader. False if there is no space. Called by the budget. */
   grantNext(): boolean {
     const [next] = this.#waiting
     if (!next || !this.#fits(next.bytes)) {
       this.#budget.unblock(this)
       return true
     }
-    if (!this.#budget.hasRoom(next.bytes, this.owner)) return false
+    if (!this.#budget.hasSpace(next.bytes, this.owner)) return false
     this.#waiting.delete(next)
     next.start()
     const [after] = this.#waiting
@@ -274,7 +274,7 @@ export class Delivery implements DeliveryRoom {
     while (!this.#closed) {
       const [next] = this.#waiting
       if (!next || !this.#fits(next.bytes)) return this.#budget.unblock(this)
-      if (!this.#budget.hasRoom(next.bytes, this.owner)) return this.#budget.block(this)
+      if (!this.#budget.hasSpace(next.bytes, this.owner)) return this.#budget.block(this)
       this.#waiting.delete(next)
       next.start()
     }

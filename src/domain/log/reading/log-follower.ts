@@ -3,7 +3,7 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { EntryFilter, LogEntry, SessionEventKind } from '../../../ports/log-entry.ts'
 import type { EntryQuery, EntryStep, LogHead } from '../../../ports/store.ts'
 import { encodeEntryCursor } from '../../kernel/cursor.ts'
-import { UNLIMITED_ROOM, type DeliveryRoom, type Held } from './delivery.ts'
+import { UNLIMITED_SPACE, type DeliverySpace, type Reservation } from './delivery.ts'
 import { matchesFilter } from '../entries/entry-filter.ts'
 import { approximateSize } from '../entries/entry-size.ts'
 import { NotFound } from '../../kernel/errors.ts'
@@ -45,10 +45,10 @@ interface Reading {
   upTo: number
 }
 
-/** The step after the one being delivered, with its reserved room. */
+/** The step after the one being delivered, with its reserved space. */
 interface Ahead {
   reading: Promise<Reading>
-  held: Held
+  held: Reservation
 }
 
 const BATCH_ENTRIES = 500
@@ -59,7 +59,7 @@ const YIELD_AFTER_MS = 5
 
 /**
  * Follows a session's log from a cursor (guarantee 4): subscribe to wake-ups, read from the cursor, then follow. It
- * holds a cursor and at most two batches, nothing per entry (guarantee 5). The connection must have room for the
+ * holds a cursor and at most two batches, nothing per entry (guarantee 5). The connection must have space for the
  * batches before they are read: a reader that stops reading stops its follower, and the others of its connection.
  */
 export class LogFollower extends PulledStream<LogBatch> {
@@ -67,7 +67,7 @@ export class LogFollower extends PulledStream<LogBatch> {
   readonly #filter: EntryFilter
   readonly #readFilter: EntryFilter
   readonly #timing: FollowerTiming
-  readonly #room: DeliveryRoom
+  readonly #space: DeliverySpace
   /** Aborts its waits and reads. */
   readonly #stop = new AbortController()
 
@@ -77,8 +77,8 @@ export class LogFollower extends PulledStream<LogBatch> {
   #live = false
   #dropped = 0
   #droppedUnknown = false
-  /** Room of the batch being delivered; released when the reader requests the next. */
-  #held: Held | null = null
+  /** Space of the batch being delivered; released when the reader requests the next. */
+  #held: Reservation | null = null
   #ahead: Ahead | null = null
 
   #unsubscribe: (() => void) | null = null
@@ -90,7 +90,7 @@ export class LogFollower extends PulledStream<LogBatch> {
     filter: EntryFilter,
     timing: FollowerTiming,
     signal: AbortSignal,
-    room: DeliveryRoom = UNLIMITED_ROOM,
+    space: DeliverySpace = UNLIMITED_SPACE,
   ) {
     super(signal)
     this.#source = source
@@ -98,7 +98,7 @@ export class LogFollower extends PulledStream<LogBatch> {
     this.#emittedCursor = after
     this.#filter = filter
     this.#timing = timing
-    this.#room = room
+    this.#space = space
     const { kinds } = filter
     const mustSeeDrops = kinds && !kinds.includes('ENTRIES_DROPPED')
     this.#readFilter = mustSeeDrops ? { ...filter, kinds: [...kinds, 'ENTRIES_DROPPED'] } : filter
@@ -146,11 +146,11 @@ export class LogFollower extends PulledStream<LogBatch> {
     return null
   }
 
-  /** Reads one step; null if it has nothing to deliver. Its room stays reserved while it is delivered. */
+  /** Reads one step; null if it has nothing to deliver. Its space stays reserved while it is delivered. */
   async #advance(head: LogHead): Promise<LogBatch | null> {
     const ahead = this.#ahead
     this.#ahead = null
-    const held = ahead?.held ?? (await this.#room.reserve(BATCH_BYTES, this.#stop.signal))
+    const held = ahead?.held ?? (await this.#space.reserve(BATCH_BYTES, this.#stop.signal))
     if (this.hasEnded) return (held.release(), null)
     this.#held = held
     const { entries, bytes, upTo, isStored } = await this.#read(head, ahead)
@@ -183,7 +183,7 @@ export class LogFollower extends PulledStream<LogBatch> {
    * While a step is being delivered the store reads the next: replay then costs the maximum of the two, not the sum.
    */
   #readAhead(head: LogHead): void {
-    const held = this.#room.tryReserve(BATCH_BYTES)
+    const held = this.#space.tryReserve(BATCH_BYTES)
     if (!held) return
     const reading = this.#readStore(head)
     // It may never be consumed; if it is, the failure is thrown there.

@@ -4,7 +4,7 @@ import type { EntryFilter, LogEntry, SessionEventKind } from '../../../ports/log
 import type { LogHead, Store } from '../../../ports/store.ts'
 import { CursorInvalid, decodeEntryCursor, encodeEntryCursor } from '../../kernel/cursor.ts'
 import { DatabaseUnavailable } from '../../kernel/database-unavailable.ts'
-import { UNLIMITED_ROOM, type DeliveryRoom } from './delivery.ts'
+import { UNLIMITED_SPACE, type DeliverySpace } from './delivery.ts'
 import { TabwireError } from '../../kernel/errors.ts'
 import { checkedFilter, matchesFilter } from '../entries/entry-filter.ts'
 import { LogFollower, type FollowerTiming, type LogSource } from './log-follower.ts'
@@ -115,10 +115,10 @@ export class LogReader {
     session: SessionSnapshot,
     args: FollowArguments,
     signal: AbortSignal,
-    room: DeliveryRoom = UNLIMITED_ROOM,
+    space: DeliverySpace = UNLIMITED_SPACE,
   ): LogFollower {
     const after = args.after == null ? 0 : decodePlace(session, args.after, 'after', session.lastSequence)
-    return new LogFollower(this.#source(session), after, checkedFilter(args.filter), this.#timing, signal, room)
+    return new LogFollower(this.#source(session), after, checkedFilter(args.filter), this.#timing, signal, space)
   }
 
   /** A page of the log, by first/after or last/before; short if it reaches its bound in bytes. */

@@ -17,7 +17,7 @@ export class OperationLogs {
 
   /** See LogReader. */
   follow(session: SessionSnapshot, args: FollowArguments, signal: AbortSignal): LogFollower {
-    return this.#reader.follow(session, args, signal, this.#reads.room)
+    return this.#reader.follow(session, args, signal, this.#reads.space)
   }
 
   /** See LogReader. */

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { Semaphore } from '../../../async/semaphore.ts'
-import { UNLIMITED_ROOM, type DeliveryRoom, type Held } from './delivery.ts'
+import { UNLIMITED_SPACE, type DeliverySpace, type Reservation } from './delivery.ts'
 import { approximateSize } from '../entries/entry-size.ts'
 import { TabwireError } from '../../kernel/errors.ts'
 
@@ -30,10 +30,10 @@ export class ResponseTooLarge extends TabwireError {
 export interface ReadsOptions {
   /** Fires when the caller no longer waits for the result. */
   signal?: AbortSignal
-  /** Room of the connection that receives the result. */
-  room?: DeliveryRoom
+  /** Space of the connection that receives the result. */
+  space?: DeliverySpace
   /**
-   * Whether to wait for room before the first read. False within an event of a subscription, whose batch already
+   * Whether to wait for space before the first read. False within an event of a subscription, whose batch already
    * holds some: it would wait for itself.
    */
   waits?: boolean
@@ -45,15 +45,15 @@ setMaxListeners(0, NEVER)
 /** The reads of one operation: sequential, and bounded by the limit of a response. */
 export class OperationReads {
   readonly signal: AbortSignal
-  readonly room: DeliveryRoom
+  readonly space: DeliverySpace
   readonly #waits: boolean
   #left: number = RESPONSE_LIMITS.responseBytes
-  #held: Held | null = null
+  #held: Reservation | null = null
   readonly #turn = new Semaphore(1)
 
-  constructor({ signal = NEVER, room = UNLIMITED_ROOM, waits = true }: ReadsOptions = {}) {
+  constructor({ signal = NEVER, space = UNLIMITED_SPACE, waits = true }: ReadsOptions = {}) {
     this.signal = signal
-    this.room = room
+    this.space = space
     this.#waits = waits
   }
 
@@ -65,7 +65,7 @@ export class OperationReads {
     return this.#turn.run(async () => {
       this.signal.throwIfAborted()
       if (this.#left <= 0) throw new ResponseTooLarge()
-      this.#held ??= this.#waits ? await this.room.reserve(RESPONSE_LIMITS.pageBytes, this.signal) : this.room.hold(0)
+      this.#held ??= this.#waits ? await this.space.reserve(RESPONSE_LIMITS.pageBytes, this.signal) : this.space.hold(0)
       const found = await read(Math.min(mostBytes, this.#left))
       this.#left -= bytesOf(found)
       this.#held.resize(RESPONSE_LIMITS.responseBytes - this.#left)
@@ -78,7 +78,7 @@ export class OperationReads {
     return this.read(RESPONSE_LIMITS.responseBytes, read, approximateSize)
   }
 
-  /** Releases its room: the result has been handed over. */
+  /** Releases its space: the result has been handed over. */
   done(): void {
     this.#held?.release()
   }

@@ -52,17 +52,17 @@ const LAST_PAUSE_MS = 60_000
 export class PacedDrops {
   readonly #reason: DropReason
   readonly #isLasting: boolean
-  readonly #tell: (draft: EntryDraft<'ENTRIES_DROPPED'>) => void
+  readonly #report: (draft: EntryDraft<'ENTRIES_DROPPED'>) => void
   #pending: DroppedEntries | null = null
   readonly #onTime = owned(() => this.#timeUp())
   #timer: NodeJS.Timeout | null = null
   #pauseMs = FIRST_PAUSE_MS
 
   /** `isLasting`: the reason never goes away, so the intervals never shrink again. */
-  constructor(reason: DropReason, isLasting: boolean, tell: (draft: EntryDraft<'ENTRIES_DROPPED'>) => void) {
+  constructor(reason: DropReason, isLasting: boolean, report: (draft: EntryDraft<'ENTRIES_DROPPED'>) => void) {
     this.#reason = reason
     this.#isLasting = isLasting
-    this.#tell = tell
+    this.#report = report
   }
 
   add(dropped: Pick<EntryDraft, 'kind' | 'at'>): void {
@@ -79,7 +79,7 @@ export class PacedDrops {
     if (!this.#pending) return
     const draft = this.#pending.toDraft(Date.now())
     this.#pending = null
-    this.#tell(draft)
+    this.#report(draft)
   }
 
   stop(): void {

@@ -12,9 +12,9 @@ export class MessageDrops {
   readonly #flood: PacedDrops
   readonly #unavailable: PacedDrops
 
-  constructor(tell: (draft: EntryDraft<'ENTRIES_DROPPED'>) => void) {
-    this.#flood = new PacedDrops('FLOOD', false, tell)
-    this.#unavailable = new PacedDrops('STORE_UNAVAILABLE', false, tell)
+  constructor(report: (draft: EntryDraft<'ENTRIES_DROPPED'>) => void) {
+    this.#flood = new PacedDrops('FLOOD', false, report)
+    this.#unavailable = new PacedDrops('STORE_UNAVAILABLE', false, report)
   }
 
   add(dropped: Pick<EntryDraft, 'kind' | 'at'>, isStoreAway: boolean): void {

@@ -333,7 +333,7 @@ export class SessionLog {
     }
   }
 
-  /** Entries that no longer fit are counted, too; the end, for which room is reserved, commits that count. */
+  /** Entries that no longer fit are counted, too; the end, for which space is reserved, commits that count. */
   async #putBack(entries: readonly LogEntry[], patch: SessionPatch | null): Promise<void> {
     this.#batch = []
     this.#queue.unshift(...entries.map(queuedAgain))

@@ -38,10 +38,10 @@ interface Taken {
 function takeFrom(found: Element | Element[], { as, attribute, fields, count, limit, secret, mask }: Request): Taken {
   const known = Reflect.get(globalThis, Symbol.for(secret.symbol)) as WeakSet<Element> | undefined
   const isSecret = (element: Element) => element.matches(secret.selector) || known?.has(element) === true
-  let room = limit
+  let space = limit
   let truncated = 0
   const cut = (text: string) => {
-    const kept = text.slice(0, Math.max(0, room))
+    const kept = text.slice(0, Math.max(0, space))
     truncated += text.length - kept.length
     return kept
   }
@@ -85,10 +85,10 @@ function takeFrom(found: Element | Element[], { as, attribute, fields, count, li
       const part = wanted.css === '' ? element : element.querySelector(wanted.css)
       const value = part && take(part, wanted.as ?? 'TEXT', wanted.attribute ?? null)
       item.push([name, value])
-      room -= name.length + JSON.stringify(value).length + 4
+      space -= name.length + JSON.stringify(value).length + 4
     }
     items.push(item)
-    if (room <= 0) break
+    if (space <= 0) break
   }
   return { value: items, truncated, left: found.length - items.length }
 }

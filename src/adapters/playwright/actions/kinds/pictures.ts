@@ -35,17 +35,17 @@ export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site
     throw isPlaywrightError(error, 'noPicture') ? new ActionFailure('NOT_ACTIONABLE', TOO_LARGE) : error
   })
   // The browser says nothing of a picture that the format has no room for.
-  if (bytes.length === 0) throw noRoomFor(input.format)
+  if (bytes.length === 0) throw exceedsFormat(input.format)
   return { file: { kind: 'SCREENSHOT', name: nameOf('screenshot', extension), contentType, bytes } }
 }
 
 /** What cannot be, before the browser draws all of it. Throws ActionFailure: NOT_ACTIONABLE. */
 function refuseTooLarge({ width, height }: Size, format: keyof typeof FORMATS): void {
   if (width * height > MOST_PICTURE_PIXELS) throw new ActionFailure('NOT_ACTIONABLE', TOO_LARGE)
-  if (Math.max(width, height) > (FORMATS[format].mostPixels ?? Number.POSITIVE_INFINITY)) throw noRoomFor(format)
+  if (Math.max(width, height) > (FORMATS[format].mostPixels ?? Number.POSITIVE_INFINITY)) throw exceedsFormat(format)
 }
 
-function noRoomFor(format: keyof typeof FORMATS): ActionFailure {
+function exceedsFormat(format: keyof typeof FORMATS): ActionFailure {
   const { mostPixels } = FORMATS[format]
   const most = mostPixels === null ? '' : `: ${format} has room for ${mostPixels} pixels a side. PNG has more`
   return new ActionFailure('NOT_ACTIONABLE', `The picture is too large${most}.`)

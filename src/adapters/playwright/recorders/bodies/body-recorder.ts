@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BodyOmission, EntryBodies } from '../../../../contract/entries/body.ts'
 import { Deadline } from '../../../../async/deadline.ts'
 import type { EventSink } from '../../../../ports/browser.ts'
-import type { CapturedBody, KeptBody } from '../../../../ports/body.ts'
+import type { CapturedBody, SavedBody } from '../../../../ports/body.ts'
 import type { CaptureOptions } from '../../../../ports/capture.ts'
 import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import type { CdpResult } from '../../cdp/protocol/cdp-commands.ts'
@@ -21,7 +21,7 @@ export interface BodyCapture extends Pick<CaptureOptions, 'bodies' | 'maxBodyByt
 }
 
 /** A body, the reason why it is missing, or the fact that there was none. */
-type Part = KeptBody | { body: null; omitted: null }
+type Part = SavedBody | { body: null; omitted: null }
 
 /** Bodies of an ended request: those available so far, while the rest is fetched. */
 interface Collecting {
@@ -75,7 +75,7 @@ const LATE = omitted('LATE')
 export class BodyRecorder {
   readonly #connection: CdpConnection
   readonly #targets: TargetRegistry
-  readonly #keepBody: EventSink['keepBody']
+  readonly #saveBody: EventSink['saveBody']
   readonly #capture: BodyCapture
   readonly #sent: SentBodies
   readonly #atOnce = new ByteBudget(MOST_BYTES_AT_ONCE, MOST_AT_ONCE)
@@ -84,12 +84,12 @@ export class BodyRecorder {
   constructor(
     connection: CdpConnection,
     targets: TargetRegistry,
-    keepBody: EventSink['keepBody'],
+    saveBody: EventSink['saveBody'],
     capture: BodyCapture,
   ) {
     this.#connection = connection
     this.#targets = targets
-    this.#keepBody = keepBody
+    this.#saveBody = saveBody
     this.#capture = capture
     this.#sent = new SentBodies(capture.maxBodyBytes, (chainId, sessionId) => this.#askSent(chainId, sessionId))
     if (capture.bodies === 'NONE') return
@@ -190,13 +190,13 @@ export class BodyRecorder {
     const type = sentTypeOf(exchange)
     return this.#inTurn(sent.sizeBytes ?? 0, late, async () => {
       const asked = () => sent.asked ?? this.#askSent(chainId, exchange.session.sessionId)
-      const told = sent.bytes ?? (await asked())
-      if (told === null) return OPAQUE
+      const reported = sent.bytes ?? (await asked())
+      if (reported === null) return OPAQUE
       // For files on the disk the browser returns only names.
-      const sizeBytes = Math.max(told.length, sent.sizeBytes ?? 0)
-      const { bytes, isText } = plainContentOf(told, told.length < sizeBytes)
+      const sizeBytes = Math.max(reported.length, sent.sizeBytes ?? 0)
+      const { bytes, isText } = plainContentOf(reported, reported.length < sizeBytes)
       const contentType = headerOf(exchange.requestHeaders, 'content-type')
-      return this.#keep({ direction: 'REQUEST', bytes, contentType, sizeBytes, isText }, type, late)
+      return this.#save({ direction: 'REQUEST', bytes, contentType, sizeBytes, isText }, type, late)
     })
   }
 
@@ -247,7 +247,7 @@ export class BodyRecorder {
       const contentType = headerOf(response!.headers, 'content-type')
       const { isText } = content
       const bytes = startOf(content, maxBodyBytes)
-      return this.#keep({ direction: 'RESPONSE', bytes, contentType, sizeBytes, isText }, type, late)
+      return this.#save({ direction: 'RESPONSE', bytes, contentType, sizeBytes, isText }, type, late)
     })
   }
 
@@ -267,11 +267,11 @@ export class BodyRecorder {
     return why
   }
 
-  async #keep(body: CapturedBody, type: MediaType, late: AbortSignal): Promise<Part> {
+  async #save(body: CapturedBody, type: MediaType, late: AbortSignal): Promise<Part> {
     if (this.#capture.bodies === 'TEXT' && !body.isText && !isTextual(type)) return NOT_CAPTURED
     if (late.aborted) return LATE
     this.#connection.charge(BODY_MS + (body.bytes.length / MEBIBYTE) * MEBIBYTE_MS)
-    return this.#keepBody(body)
+    return this.#saveBody(body)
   }
 
   async #inTurn(bytes: number, late: AbortSignal, work: () => Promise<Part>): Promise<Part> {

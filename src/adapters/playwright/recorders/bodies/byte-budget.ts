@@ -24,7 +24,7 @@ export class ByteBudget {
    * is no longer wanted.
    */
   async run<T>(bytes: number, leave: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (!this.#hasRoomFor(bytes) || this.#waiting.size > 0) await this.#turn(bytes, leave)
+    if (!this.#hasSpaceFor(bytes) || this.#waiting.size > 0) await this.#turn(bytes, leave)
     else this.#take(bytes)
     try {
       return await work()
@@ -56,7 +56,7 @@ export class ByteBudget {
 
   #beginNext(): void {
     for (const waiting of this.#waiting) {
-      if (!this.#hasRoomFor(waiting.bytes)) return
+      if (!this.#hasSpaceFor(waiting.bytes)) return
       this.#waiting.delete(waiting)
       this.#take(waiting.bytes)
       waiting.begin()
@@ -68,7 +68,7 @@ export class ByteBudget {
     this.#count += 1
   }
 
-  #hasRoomFor(bytes: number): boolean {
+  #hasSpaceFor(bytes: number): boolean {
     return this.#count === 0 || (this.#count < this.#mostCount && this.#bytes + bytes <= this.#mostBytes)
   }
 }

@@ -27,9 +27,9 @@ const TEXTUAL_APPLICATIONS: ReadonlySet<string> = new Set(
 /** `found`: the type detected by the browser, which applies if there is no header. */
 export function mediaTypeOf(contentType: string | null, found = ''): MediaType {
   // The first of several headers with this name.
-  const [told = ''] = (contentType ?? '').split(/[\n,]/, 1)
-  const [essence = ''] = told.split(';', 1)
-  const [, quoted, plain] = /;\s*charset\s*=\s*(?:"([^"]*)"|([^\s;]+))/i.exec(told) ?? []
+  const [reported = ''] = (contentType ?? '').split(/[\n,]/, 1)
+  const [essence = ''] = reported.split(';', 1)
+  const [, quoted, plain] = /;\s*charset\s*=\s*(?:"([^"]*)"|([^\s;]+))/i.exec(reported) ?? []
   return {
     essence: (essence.trim() || found).toLowerCase(),
     charset: (quoted ?? plain)?.trim().toLowerCase() ?? null,

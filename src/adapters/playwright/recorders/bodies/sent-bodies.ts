@@ -41,7 +41,7 @@ export class SentBodies {
   /** A request with a body has begun: the previous hop of the chain has ended. */
   begin(chainId: string, request: CdpRequest, askOn: string | null): void {
     this.#forget(chainId)
-    const sent: SentBody = { ...this.#told(request), askOn, asked: null }
+    const sent: SentBody = { ...this.#reported(request), askOn, asked: null }
     this.#held.set(chainId, sent)
     this.#heldBytes += heldBytesOf(sent)
     this.#askFor(chainId, sent)
@@ -72,7 +72,7 @@ export class SentBodies {
     return sent
   }
 
-  #told(request: CdpRequest): Pick<SentBody, 'bytes' | 'sizeBytes'> {
+  #reported(request: CdpRequest): Pick<SentBody, 'bytes' | 'sizeBytes'> {
     const { postDataEntries } = request
     if (postDataEntries && postDataEntries.length > 0 && postDataEntries.every(({ bytes }) => bytes !== undefined)) {
       return this.#joined(postDataEntries.map(({ bytes }) => bytes!))

@@ -15,7 +15,7 @@ import type { ConnectionOutcomes } from '../../network/connection-outcomes.ts'
 import { ConsoleGroups } from './console-groups.ts'
 import { formatTable } from './console-table.ts'
 import { formatArgument, formatCauses, formatConsoleArguments, formatErrorMembers, messageOf } from './console-text.ts'
-import { countTruncated, valueOf, ValueRoom } from './console-value.ts'
+import { countTruncated, valueOf, ValueBudget } from './console-value.ts'
 import { cutText, cutUrl, startOfText } from '../../cdp/protocol/cut-text.ts'
 import { isPlaywrightSignal } from '../../cdp/protocol/playwright-signal.ts'
 import { formatStack } from '../../cdp/protocol/stack-text.ts'
@@ -261,12 +261,12 @@ export class ConsoleRecorder {
       const isText = args[0]?.value === said.text
       return this.#recorder.record(draftOf(line, said, this.#stored(isText ? 'TEXT' : this.#valuesOf(args).values), 0))
     }
-    const { room, values } = this.#valuesOf(args)
+    const { budget, values } = this.#valuesOf(args)
     const make = () => {
       const kept = values.filter((value) => value !== null)
-      return draftOf(line, say(values), this.#stored(kept), room.omitted + countTruncated(kept))
+      return draftOf(line, say(values), this.#stored(kept), budget.omitted + countTruncated(kept))
     }
-    const deep = new DeepLine(room, sessionId)
+    const deep = new DeepLine(budget, sessionId)
     if (this.#capturesArguments && line.method !== 'TABLE') args.forEach((arg, index) => deep.note(arg, values[index]!))
     if (!this.#deep.canRead(deep)) {
       this.#recorder.record(make())
@@ -276,14 +276,14 @@ export class ConsoleRecorder {
     this.#drafts.hold(make, read, () => this.#deep.end(deep))
   }
 
-  #valuesOf(args: readonly RemoteObject[]): { room: ValueRoom; values: (ConsoleValue | null)[] } {
-    const room = new ValueRoom()
+  #valuesOf(args: readonly RemoteObject[]): { budget: ValueBudget; values: (ConsoleValue | null)[] } {
+    const budget = new ValueBudget()
     const values = args.map((arg, index) => {
-      if (index < ARGUMENT_LIMITS.members) return valueOf(arg, room)
-      room.omitted += 1
+      if (index < ARGUMENT_LIMITS.members) return valueOf(arg, budget)
+      budget.omitted += 1
       return null
     })
-    return { room, values }
+    return { budget, values }
   }
 
   #stored(values: 'TEXT' | readonly (ConsoleValue | null)[]): EntryData['CONSOLE_MESSAGE']['arguments'] {

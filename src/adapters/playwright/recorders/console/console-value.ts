@@ -18,7 +18,7 @@ const IN_DESCRIPTION: ReadonlySet<string> = new Set(['message', 'stack'])
 const INDEX = /^\d+$/
 
 /** Bytes left for the arguments of one line, and the number of values that did not fit. */
-export class ValueRoom {
+export class ValueBudget {
   omitted = 0
   #left: number = ARGUMENT_LIMITS.bytes
 
@@ -35,11 +35,11 @@ export class ValueRoom {
 }
 
 /** A value with the members that the browser sent with it; null: there is no room. */
-export function valueOf(object: RemoteObject, room: ValueRoom, name?: string): ConsoleValue | null {
+export function valueOf(object: RemoteObject, budget: ValueBudget, name?: string): ConsoleValue | null {
   const value: ConsoleValue = name === undefined ? { type: object.type } : { name, type: object.type }
   describe(value, object)
-  if (!room.take(value)) return null
-  if (object.preview) addPreview(value, object.preview, room)
+  if (!budget.take(value)) return null
+  if (object.preview) addPreview(value, object.preview, budget)
   return value
 }
 
@@ -90,7 +90,7 @@ function lengthIn(subtype: string | undefined, description: string): number | nu
   return digits === undefined ? null : Number(digits)
 }
 
-function addPreview(value: ConsoleValue, preview: ObjectPreview, room: ValueRoom): void {
+function addPreview(value: ConsoleValue, preview: ObjectPreview, budget: ValueBudget): void {
   const { subtype, overflow } = preview
   if (preview.type !== 'object' || LEAVES.has(subtype ?? '')) return
   const properties: ConsoleValue[] = []
@@ -100,7 +100,7 @@ function addPreview(value: ConsoleValue, preview: ObjectPreview, room: ValueRoom
     if ((subtype === 'map' || subtype === 'set') && property.name === 'size') continue
     // A typed array also lists its buffer and related properties, which are no elements.
     if (subtype === 'typedarray' && !INDEX.test(property.name)) continue
-    const member = valueOfProperty(property, room)
+    const member = valueOfProperty(property, budget)
     if (member) properties.push(member)
     else isCut = true
   }
@@ -108,7 +108,7 @@ function addPreview(value: ConsoleValue, preview: ObjectPreview, room: ValueRoom
   if (preview.entries) {
     value.entries = []
     for (const entry of preview.entries) {
-      const known = entryOf(entry, room)
+      const known = entryOf(entry, budget)
       if (known) value.entries.push(known)
       else isCut = true
     }
@@ -116,7 +116,7 @@ function addPreview(value: ConsoleValue, preview: ObjectPreview, room: ValueRoom
   if (isCut) value.truncated = true
 }
 
-export function valueOfProperty(property: PropertyPreview, room: ValueRoom): ConsoleValue | null {
+export function valueOfProperty(property: PropertyPreview, budget: ValueBudget): ConsoleValue | null {
   const { name, type, subtype, value: text, valuePreview } = property
   const value: ConsoleValue = { name, type }
   if (type === 'string') setPreviewText(value, text ?? '')
@@ -127,20 +127,23 @@ export function valueOfProperty(property: PropertyPreview, room: ValueRoom): Con
     // An abbreviated source is misleading, and in previews the browser sends only "".
     if (type !== 'function' && text !== undefined) setDescription(value, text)
   }
-  if (!room.take(value)) return null
-  if (valuePreview) addPreview(value, valuePreview, room)
+  if (!budget.take(value)) return null
+  if (valuePreview) addPreview(value, valuePreview, budget)
   else if (type === 'object' && !isWhole(value, text ?? '')) value.truncated = true
   return value
 }
 
-function entryOf({ key, value }: EntryPreview, room: ValueRoom): { key?: ConsoleValue; value: ConsoleValue } | null {
-  const known = valueOfPreview(value, room)
-  const ofKey = key && valueOfPreview(key, room)
+function entryOf(
+  { key, value }: EntryPreview,
+  budget: ValueBudget,
+): { key?: ConsoleValue; value: ConsoleValue } | null {
+  const known = valueOfPreview(value, budget)
+  const ofKey = key && valueOfPreview(key, budget)
   if (!known || ofKey === null) return null
   return ofKey ? { key: ofKey, value: known } : { value: known }
 }
 
-function valueOfPreview(preview: ObjectPreview, room: ValueRoom): ConsoleValue | null {
+function valueOfPreview(preview: ObjectPreview, budget: ValueBudget): ConsoleValue | null {
   const { type, subtype, description = '' } = preview
   const value: ConsoleValue = { type }
   if (type === 'string') setPreviewText(value, description)
@@ -150,8 +153,8 @@ function valueOfPreview(preview: ObjectPreview, room: ValueRoom): ConsoleValue |
     if (subtype !== undefined) value.subtype = subtype
     if (type !== 'function') setDescription(value, description)
   }
-  if (!room.take(value)) return null
-  addPreview(value, preview, room)
+  if (!budget.take(value)) return null
+  addPreview(value, preview, budget)
   return value
 }
 

@@ -2,7 +2,7 @@ import { ARGUMENT_LIMITS, type ConsoleValue } from '../../../../ports/log-entry.
 import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import type { CdpResult } from '../../cdp/protocol/cdp-commands.ts'
 import type { RemoteObject } from '../../cdp/protocol/cdp-events.ts'
-import { valueOf, valueOfProperty, type ValueRoom } from './console-value.ts'
+import { valueOf, valueOfProperty, type ValueBudget } from './console-value.ts'
 
 /** Most round trips per second that a session may use to read members of logged values; documented in docs/log.md. */
 const TRIPS_PER_SECOND = 100
@@ -34,15 +34,15 @@ interface Unread {
 
 /** One line whose values are read further, until `isOver`. */
 export class DeepLine {
-  readonly room: ValueRoom
+  readonly budget: ValueBudget
   readonly sessionId: string
   readonly unread: Unread[] = []
   trips = 0
   /** Its entry was created: its values must not change any more. */
   isOver = false
 
-  constructor(room: ValueRoom, sessionId: string) {
-    this.room = room
+  constructor(budget: ValueBudget, sessionId: string) {
+    this.budget = budget
     this.sessionId = sessionId
   }
 
@@ -104,7 +104,7 @@ export class DeepValues {
       if (value.subtype === 'map' || value.subtype === 'set') return await this.#readEntries(line, value, objectId)
       if (value.truncated && value.subtype !== 'array' && (await this.#isHuge(line, objectId))) return []
       const { result } = await this.#properties(line, objectId)
-      return line.isOver ? [] : addMembers(value, result, line.room)
+      return line.isOver ? [] : addMembers(value, result, line.budget)
     } catch {
       // The object is gone, the page is unresponsive, or there are no round trips left.
       return []
@@ -152,14 +152,14 @@ export class DeepValues {
       )
     ) {
       for (const property of properties) {
-        const { name, ...part } = valueOfProperty(property, line.room) ?? { name: '' }
+        const { name, ...part } = valueOfProperty(property, line.budget) ?? { name: '' }
         if (name) parts.set(name, { ...(part as ConsoleValue), later: true })
       }
     } else if (objectId !== undefined) {
       try {
         const { result } = await this.#properties(line, objectId)
         for (const { name, value: object } of result) {
-          const part = object && valueOf(object, line.room)
+          const part = object && valueOf(object, line.budget)
           if (!part) continue
           part.later = true
           parts.set(name, part)
@@ -227,7 +227,7 @@ function isUnread({ truncated, properties = [], entries = [] }: ConsoleValue): b
 }
 
 /** Adds the current members of an object to those known when it was logged, which are kept. */
-function addMembers(value: ConsoleValue, found: readonly Property[], room: ValueRoom): Unread[] {
+function addMembers(value: ConsoleValue, found: readonly Property[], budget: ValueBudget): Unread[] {
   const unread: Unread[] = []
   const isError = value.subtype === 'error'
   const members = (value.properties ??= [])
@@ -240,10 +240,10 @@ function addMembers(value: ConsoleValue, found: readonly Property[], room: Value
     if (before && !isUnread(before)) continue
     if (!before && members.length >= ARGUMENT_LIMITS.members) {
       isWhole = false
-      room.omitted += 1
+      budget.omitted += 1
       continue
     }
-    const member = before ? update(before, object, room) : added(members, name, object, room)
+    const member = before ? update(before, object, budget) : added(members, name, object, budget)
     if (!member) isWhole = isWhole && before !== undefined
     else if (object?.objectId !== undefined && isReadable(member) && isUnread(member)) {
       unread.push({ value: member, objectId: object.objectId })
@@ -258,10 +258,10 @@ function added(
   members: ConsoleValue[],
   name: string,
   object: RemoteObject | undefined,
-  room: ValueRoom,
+  budget: ValueBudget,
 ): ConsoleValue | null {
   const accessor: ConsoleValue = { name, type: 'accessor' }
-  const member = object ? valueOf(object, room, name) : room.take(accessor) ? accessor : null
+  const member = object ? valueOf(object, budget, name) : budget.take(accessor) ? accessor : null
   if (!member) return null
   member.later = true
   members.push(member)
@@ -269,14 +269,14 @@ function added(
 }
 
 /** Null: it has changed meanwhile. */
-function update(before: ConsoleValue, object: RemoteObject | undefined, room: ValueRoom): ConsoleValue | null {
+function update(before: ConsoleValue, object: RemoteObject | undefined, budget: ValueBudget): ConsoleValue | null {
   if (!object || object.type !== before.type || object.subtype !== before.subtype) return null
   if (before.type === 'string') {
     const text = String(object.value)
     const [start = '', end = ''] = String(before.value).split('…', 2)
     if (!text.startsWith(start) || !text.endsWith(end)) return null
   }
-  const after = valueOf(object, room, before.name)
+  const after = valueOf(object, budget, before.name)
   if (!after) return null
   delete before.truncated
   Object.assign(before, after, { later: true })

@@ -73,18 +73,18 @@ export function responseHeadersOf(response: CdpResponse | null, { received }: Ex
 
 /** Null if empty, as over HTTP/2, which has none. */
 function statusTextOf(response: CdpResponse | null, { received }: ExtraInfo): string | null {
-  const told = received?.statusLine?.match(/^HTTP\/\S+ \d+ (.*)$/)?.[1]
-  return cutText(told ?? response?.statusText ?? '', TEXT_LIMITS.requestFact) || null
+  const reported = received?.statusLine?.match(/^HTTP\/\S+ \d+ (.*)$/)?.[1]
+  return cutText(reported ?? response?.statusText ?? '', TEXT_LIMITS.requestFact) || null
 }
 
 function mimeTypeOf(response: CdpResponse | null, { received }: ExtraInfo): string | null {
-  const told = received ? headerOf(received.headers, 'content-type')?.split(';', 1)[0]?.trim().toLowerCase() : null
-  return cutText(response?.mimeType || told || '', TEXT_LIMITS.requestFact) || null
+  const reported = received ? headerOf(received.headers, 'content-type')?.split(';', 1)[0]?.trim().toLowerCase() : null
+  return cutText(response?.mimeType || reported || '', TEXT_LIMITS.requestFact) || null
 }
 
 function protocolOf(response: CdpResponse | null, { received }: ExtraInfo): string | null {
-  const told = received?.statusLine?.match(/^HTTP\/\d\.\d/)?.[0].toLowerCase()
-  return cutText(response?.protocol ?? told ?? '', TEXT_LIMITS.requestFact) || null
+  const reported = received?.statusLine?.match(/^HTTP\/\d\.\d/)?.[0].toLowerCase()
+  return cutText(response?.protocol ?? reported ?? '', TEXT_LIMITS.requestFact) || null
 }
 
 /** Null: there was no response, or the browser itself created it (blob:, about:). */

@@ -52,8 +52,8 @@ const ISSUES: Readonly<Record<string, { category: IssueCategory; title: string }
 export function describeIssue(code: string, details: Readonly<Record<string, unknown>>) {
   const { category, title } = ISSUES[code] ?? { category: 'OTHER', title: wordsOf(code.replace(/Issue$/, '')) }
   const status = details['corsErrorStatus']
-  const told = typeof status === 'object' && status !== null ? { ...details, ...status } : details
-  const reasons = REASONS.flatMap((name) => (told as Record<string, unknown>)[name] ?? []).filter(
+  const reported = typeof status === 'object' && status !== null ? { ...details, ...status } : details
+  const reasons = REASONS.flatMap((name) => (reported as Record<string, unknown>)[name] ?? []).filter(
     (reason) => typeof reason === 'string' && reason !== '',
   ) as string[]
   const { errorType, violatedDirective, isWarning, isLimitedQuirksMode } = details

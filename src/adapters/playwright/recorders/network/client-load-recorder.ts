@@ -82,7 +82,7 @@ export class ClientLoadRecorder {
         const headers = resource.headers ?? null
         if (resource.success || status !== null) return end({ failure: null, status, headers })
         const why = resource.netErrorName ?? 'failed'
-        return this.#connections.explain(why, request.url, startedAt, (told) => end({ failure: told }))
+        return this.#connections.explain(why, request.url, startedAt, (reported) => end({ failure: reported }))
       },
       refused: () => end({ failure: blockedBy(this.#connections.refusingRule(url) ?? 'egress') }),
       pageClosed: () => end({ failure: 'page closed' }),

@@ -178,8 +178,8 @@ export class NetworkRecorder {
         this.#recorder.missed('NETWORK_REQUEST', 'MESSAGE_TOO_LARGE', exchange.requestId)
       }
       // The first of a redirect's hops ends when the next begins. A second session may report the same request.
-      const told = this.#tooLarge.get(requestId)
-      if (isStart && (told === undefined || told === sessionId))
+      const reported = this.#tooLarge.get(requestId)
+      if (isStart && (reported === undefined || reported === sessionId))
         this.#recorder.missed('NETWORK_REQUEST', 'MESSAGE_TOO_LARGE')
       if (isStart || exchange) this.#tooLarge.set(requestId, sessionId)
     }
@@ -326,12 +326,12 @@ export class NetworkRecorder {
   /** Whether a request whose document was left has a response, about which its renderer reports nothing more. */
   #endDelivered(chainId: string, exchange: Exchange): boolean {
     const chain = this.#chains.of(chainId)
-    const told = chain.received[chain.promised]
-    if (!told || exchange.response !== null || !mayOutlivePage(exchange)) return false
+    const reported = chain.received[chain.promised]
+    if (!reported || exchange.response !== null || !mayOutlivePage(exchange)) return false
     // The response has no receiver any more; sent data was delivered.
     const isDelivered = mayBeDelivered(exchange)
     this.#end(chainId, isDelivered ? { ...UNREPORTED, failure: null } : abandoned(exchange, 'net::ERR_ABORTED', false))
-    const next = nextHop(exchange, told, Date.now())
+    const next = nextHop(exchange, reported, Date.now())
     if (next) {
       const hop = { ...next, requestId: this.numbers.next() }
       this.#begin(chainId, hop)

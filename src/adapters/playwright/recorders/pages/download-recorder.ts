@@ -3,9 +3,9 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { lookup } from 'mime-types'
 import type { Logger } from '../../../../logger.ts'
-import type { FileRoom } from '../../../../ports/file-room.ts'
+import type { SpaceReservation } from '../../../../ports/space-reservation.ts'
 import { TEXT_LIMITS, type EntryData } from '../../../../ports/log-entry.ts'
-import type { KeptFile, EventSink } from '../../../../ports/browser.ts'
+import type { SavedFile, EventSink } from '../../../../ports/browser.ts'
 import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
 import { openPlainFile } from '../../launch/plain-file.ts'
@@ -26,7 +26,7 @@ interface Download {
   begin: (Pick<CdpEvents['Browser.downloadWillBegin'], 'url' | 'suggestedFilename'> & { pageId: string | null }) | null
   /** Contexts that it may belong to. */
   contextIds: () => string[]
-  room: FileRoom
+  reservation: SpaceReservation
   /** Name of its file until that is named by the guid, if known. */
   nameless: string | null
   /** Size of the file at the last check; null: there is none. */
@@ -67,13 +67,13 @@ export class DownloadRecorder {
   readonly #running = new Map<string, Download>()
   /** Canceled and gone: the browser may still report them, or write a file that it was about to write. */
   readonly #gone = new Map<string, Cancellation>()
-  readonly #keeping = new Map<string, Promise<void>>()
+  readonly #saving = new Map<string, Promise<void>>()
   readonly #watchers: FSWatcher[] = []
   /**
    * Called with each download that has ended, before its file is removed: whether it was stored. Replace it; must not
    * reject.
    */
-  onEnded: (guid: string, path: string, isKept: boolean) => Promise<void> = () => Promise.resolve()
+  onEnded: (guid: string, path: string, isSaved: boolean) => Promise<void> = () => Promise.resolve()
   #maxBytes = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | null = null
   #isOver = false
@@ -120,7 +120,7 @@ export class DownloadRecorder {
 
   /** Waits for files that are being stored; downloads that are still running, or begin later, count as failed. */
   async finish(deadlineMs: number): Promise<void> {
-    await Deadline.isMet(Promise.all(this.#keeping.values()), deadlineMs)
+    await Deadline.isMet(Promise.all(this.#saving.values()), deadlineMs)
     this.dispose()
   }
 
@@ -135,9 +135,9 @@ export class DownloadRecorder {
   }
 
   #end(guid: string, download: Download): void {
-    const { canceled, room } = download
+    const { canceled, reservation } = download
     if (!canceled) this.#sendCancel(guid, download)
-    room.release()
+    reservation.release()
     const failure = canceled?.failure ?? 'session ended'
     this.#record(download, { sizeBytes: null, failure, artifactId: null, keepFailure: canceled?.why ?? null })
   }
@@ -169,7 +169,7 @@ export class DownloadRecorder {
 
   /** A file was created, removed or renamed. */
   #noticed(name: string): void {
-    if (this.#isOver || this.#running.has(name) || this.#keeping.has(name)) return
+    if (this.#isOver || this.#running.has(name) || this.#saving.has(name)) return
     const bytes = this.#sizeOf(name, null)
     if (bytes === null) return
     const isNameless = NAMELESS.test(name)
@@ -237,8 +237,8 @@ export class DownloadRecorder {
     else if (refusal) this.#cancel(guid, download, refusal)
   }
 
-  #started(guid: string, told: Pick<Download, 'begin' | 'contextIds' | 'nameless' | 'bytes'>): void {
-    const download: Download = { ...told, room: this.#recorder.openRoom(), canceled: null }
+  #started(guid: string, reported: Pick<Download, 'begin' | 'contextIds' | 'nameless' | 'bytes'>): void {
+    const download: Download = { ...reported, reservation: this.#recorder.reserveSpace(), canceled: null }
     if (this.#isOver) return this.#end(guid, download)
     this.#running.set(guid, download)
     const canceled = this.#gone.get(guid)
@@ -260,11 +260,11 @@ export class DownloadRecorder {
     if (state !== 'inProgress') this.#leave(guid, download)
     if (download.canceled) this.#holdSizes()
     if (state === 'inProgress') return
-    const keeping = this.#ended(guid, download, state === 'completed' ? receivedBytes : null).finally(() => {
-      download.room.release()
-      this.#keeping.delete(guid)
+    const saving = this.#ended(guid, download, state === 'completed' ? receivedBytes : null).finally(() => {
+      download.reservation.release()
+      this.#saving.delete(guid)
     })
-    this.#keeping.set(guid, keeping)
+    this.#saving.set(guid, saving)
   }
 
   #lookIn(delayMs: number): void {
@@ -288,7 +288,7 @@ export class DownloadRecorder {
       this.#running.set(guid, download)
       const bytes = download.bytes ?? 0
       this.#grown(guid, download, bytes)
-      leastLeft = Math.min(leastLeft, Math.min(download.room.limit, this.#maxBytes) - bytes)
+      leastLeft = Math.min(leastLeft, Math.min(download.reservation.limit, this.#maxBytes) - bytes)
     }
     this.#holdSizes()
     if (this.#running.size === 0) return
@@ -302,7 +302,7 @@ export class DownloadRecorder {
 
   /** Its file was removed before the browser has reported the download, which it may still do. */
   #vanished(guid: string, download: Download): void {
-    download.room.release()
+    download.reservation.release()
     this.#leave(guid, download)
   }
 
@@ -315,12 +315,12 @@ export class DownloadRecorder {
   }
 
   #grown(guid: string, download: Download, bytes: number, slack = 0): void {
-    download.room.grow(bytes)
+    download.reservation.grow(bytes)
     this.#judge(guid, download, bytes, slack)
   }
 
   #judge(guid: string, download: Download, bytes: number, slack = 0): void {
-    const { limit } = download.room
+    const { limit } = download.reservation
     if (bytes > limit + GRACE_BYTES) {
       const left = Math.max(0, limit)
       const why = `The artifacts of this owner would take more than their quota: ${left} bytes were left for this download. Delete some.`
@@ -336,7 +336,7 @@ export class DownloadRecorder {
     download.bytes = this.#sizeOf(guid, download.nameless)
     download.canceled = { ...cancellation, atBytes: download.bytes ?? 0 }
     // Its bytes are about to be freed, and no other download has to be canceled for them.
-    download.room.release()
+    download.reservation.release()
     this.#sendCancel(guid, download)
   }
 
@@ -344,10 +344,10 @@ export class DownloadRecorder {
   #holdSizes(): void {
     let isHeld = false
     let most = 0
-    for (const { canceled, bytes, room } of this.#running.values()) {
+    for (const { canceled, bytes, reservation } of this.#running.values()) {
       if (canceled && bytes !== null) isHeld = true
       // One byte more than allowed, so that an excess is detected.
-      most = Math.max(most, canceled?.atBytes ?? Math.min(room.limit + GRACE_BYTES, this.#maxBytes) + 1)
+      most = Math.max(most, canceled?.atBytes ?? Math.min(reservation.limit + GRACE_BYTES, this.#maxBytes) + 1)
     }
     this.#browser?.fileSizeLimit.set(isHeld ? most : null)
   }
@@ -363,18 +363,18 @@ export class DownloadRecorder {
     const { canceled } = download
     // Playwright names the files by their guid.
     const path = join(this.#downloadsDir, guid)
-    let isKept = false
+    let isSaved = false
     if (canceled) {
       const { failure, why: keepFailure } = canceled
       this.#record(download, { sizeBytes: null, failure, artifactId: null, keepFailure })
     } else if (sizeBytes === null) {
       this.#record(download, { sizeBytes, failure: 'canceled', artifactId: null, keepFailure: null })
     } else {
-      const { artifactId, failure: keepFailure } = await this.#keep(download, path)
-      isKept = artifactId !== null
+      const { artifactId, failure: keepFailure } = await this.#save(download, path)
+      isSaved = artifactId !== null
       this.#record(download, { sizeBytes, failure: null, artifactId, keepFailure })
     }
-    await this.onEnded(guid, path, isKept)
+    await this.onEnded(guid, path, isSaved)
     // If they were kept until the end of the session, they would fill the disk.
     for (const file of [path, `${path}${UNFINISHED}`]) {
       await rm(file, { force: true }).catch((error: unknown) =>
@@ -383,11 +383,11 @@ export class DownloadRecorder {
     }
   }
 
-  #keep({ begin, room }: Download, path: string): Promise<KeptFile> {
+  #save({ begin, reservation }: Download, path: string): Promise<SavedFile> {
     const { suggestedFilename: name, pageId } = begin!
     const contentType = lookup(name) || 'application/octet-stream'
     const open = () => openPlainFile(path)
-    return this.#recorder.keepFile({ kind: 'DOWNLOAD', name, contentType, pageId, open, room })
+    return this.#recorder.saveFile({ kind: 'DOWNLOAD', name, contentType, pageId, open, reservation })
   }
 
   /** A download that the browser has not reported has no known name or URL, and gets no entry. */

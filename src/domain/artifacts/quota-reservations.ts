@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { FileRoom } from '../../ports/file-room.ts'
+import type { SpaceReservation } from '../../ports/space-reservation.ts'
 
 /** Other servers on the same database store and delete artifacts of the same owners, so the usage is read again. */
 const REREAD_MS = 1_000
@@ -11,7 +11,7 @@ interface Owner {
   used: number
   /** Bytes of the files that are being written. */
   reserved: number
-  rooms: number
+  reservations: number
   /** Artifacts whose rows are being inserted: a read of the store may or may not include them. */
   inserting: number
   /** Counts changes of `used` made here: a read that started before one is outdated. */
@@ -21,7 +21,7 @@ interface Owner {
 }
 
 /** The share of their owners' quotas that files being written take, across the sessions of this process. */
-export class QuotaRooms {
+export class QuotaReservations {
   readonly #quotaBytes: number
   readonly #readUsed: (owner: string) => Promise<number>
   readonly #logger: Logger
@@ -34,18 +34,18 @@ export class QuotaRooms {
     this.#logger = logger
   }
 
-  open(ownerId: string): FileRoom {
+  open(ownerId: string): SpaceReservation {
     const owner = this.#owners.get(ownerId) ?? {
       used: 0,
       reserved: 0,
-      rooms: 0,
+      reservations: 0,
       inserting: 0,
       changes: 0,
       readAt: Number.NEGATIVE_INFINITY,
       isReading: false,
     }
     this.#owners.set(ownerId, owner)
-    owner.rooms += 1
+    owner.reservations += 1
     this.#read(ownerId, owner)
     let size = 0
     let isReleased = false
@@ -65,30 +65,30 @@ export class QuotaRooms {
         if (isReleased) return
         isReleased = true
         owner.reserved -= size
-        owner.rooms -= 1
-        if (owner.rooms === 0) this.#owners.delete(ownerId)
+        owner.reservations -= 1
+        if (owner.reservations === 0) this.#owners.delete(ownerId)
       },
     }
   }
 
   /** The same, once the usage of the owner is known. Throws what `readUsed` throws. */
-  async openKnown(ownerId: string): Promise<FileRoom> {
-    const room = this.open(ownerId)
+  async openKnown(ownerId: string): Promise<SpaceReservation> {
+    const reservation = this.open(ownerId)
     const owner = this.#owners.get(ownerId)!
     try {
       for (let reads = 1; owner.readAt === Number.NEGATIVE_INFINITY || reads === 1; reads += 1) {
         await this.#readOnce(ownerId, owner, reads === MOST_READS)
       }
-      return room
+      return reservation
     } catch (error) {
-      room.release()
+      reservation.release()
       throw error
     }
   }
 
   /**
-   * The row of an artifact is about to be inserted, while a room of its owner is open. Call the returned function with
-   * its bytes, or 0 if it was not inserted, before the room is released, in the same turn.
+   * The row of an artifact is about to be inserted, while a reservation of its owner is open. Call the returned function with
+   * its bytes, or 0 if it was not inserted, before the reservation is released, in the same turn.
    */
   beginInsert(ownerId: string): (bytes: number) => void {
     const owner = this.#owners.get(ownerId)
@@ -100,7 +100,7 @@ export class QuotaRooms {
   }
 
   /**
-   * The usage of the owner's artifacts changes by this many bytes. Call before the room of the file is released, in the
+   * The usage of the owner's artifacts changes by this many bytes. Call before the reservation of the file is released, in the
    * same turn, so that the bytes count exactly once at any time.
    */
   used(ownerId: string, bytes: number): void {

@@ -1,5 +1,5 @@
 /** The same results; calls back after the last one. */
-export function tellingItsEnd<T>(
+export function withEndCallback<T>(
   results: AsyncGenerator<T, void, void>,
   ended: () => void,
 ): AsyncGenerator<T, void, void> {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { QuotaRooms } from '../../src/domain/artifacts/quota-rooms.ts'
+import { QuotaReservations } from '../../src/domain/artifacts/quota-reservations.ts'
 import { createLogger } from '../../src/logger.ts'
 
 /** Rooms in a quota of 100 bytes. `answer` settles the oldest query for the used bytes. */
-function rooms() {
+function reservations() {
   const questions: ((used: number | Error) => void)[] = []
   const readUsed = () =>
     new Promise<number>((resolve, reject) => {
@@ -13,11 +13,11 @@ function rooms() {
     questions.shift()!(used)
     await new Promise((resolve) => setImmediate(resolve))
   }
-  return { rooms: new QuotaRooms(100, readUsed, createLogger('silent')), answer }
+  return { reservations: new QuotaReservations(100, readUsed, createLogger('silent')), answer }
 }
 
 test('a file may have what artifacts and other files that are written leave', async () => {
-  const { rooms: all, answer } = rooms()
+  const { reservations: all, answer } = reservations()
   const [one, other, stranger] = [all.open('ann'), all.open('ann'), all.open('bob')]
   await answer(30)
   expect(one.grow(40)).toBe(true)
@@ -31,7 +31,7 @@ test('a file may have what artifacts and other files that are written leave', as
 })
 
 test('a file that was kept counts once', async () => {
-  const { rooms: all, answer } = rooms()
+  const { reservations: all, answer } = reservations()
   const [kept, other] = [all.open('ann'), all.open('ann')]
   await answer(0)
   kept.grow(60)
@@ -44,16 +44,16 @@ test('a file that was kept counts once', async () => {
 })
 
 test('what was read before a file was kept here is stale', async () => {
-  const { rooms: all, answer } = rooms()
-  const room = all.open('ann')
+  const { reservations: all, answer } = reservations()
+  const reservation = all.open('ann')
   all.used('ann', 60)
   await answer(0)
-  expect(room.limit).toBe(40)
+  expect(reservation.limit).toBe(40)
 })
 
 test('while the store is away, the quota alone bounds', async () => {
-  const { rooms: all, answer } = rooms()
-  const room = all.open('ann')
+  const { reservations: all, answer } = reservations()
+  const reservation = all.open('ann')
   await answer(new Error('away'))
-  expect([room.grow(100), room.grow(101)]).toEqual([true, false])
+  expect([reservation.grow(100), reservation.grow(101)]).toEqual([true, false])
 })

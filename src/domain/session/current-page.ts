@@ -18,7 +18,7 @@ type Acted = Pick<EntryData['ACTION'], 'type' | 'origin' | 'pageId' | 'startedAt
  * state of which only the latest value counts, so it is updated immediately rather than on commit: commits come later
  * and in pieces.
  */
-export class ShownPage {
+export class CurrentPage {
   readonly #log: Pick<SessionLog, 'patch'>
   readonly #changed: () => void
   /** When each page last showed a document, by page id, in order of time. */
