@@ -128,13 +128,13 @@ function readPrices(text: string, context: z.RefinementCtx): z.output<typeof pri
   return z.NEVER
 }
 
-const { names: mostNames, nameLength, patterns: mostPatterns, patternLength } = REDACTION_LIMITS
-const nameList = z.array(z.string().min(1).max(nameLength)).max(mostNames).default([])
+const { names: maxNames, nameLength, patterns: maxPatterns, patternLength } = REDACTION_LIMITS
+const nameList = z.array(z.string().min(1).max(nameLength)).max(maxNames).default([])
 const redaction = z.strictObject({
   headers: nameList,
   jsonKeys: nameList,
   urlParameters: nameList,
-  patterns: z.array(z.string().min(1).max(patternLength)).max(mostPatterns).default([]),
+  patterns: z.array(z.string().min(1).max(patternLength)).max(maxPatterns).default([]),
 })
 
 /** No message quotes a pattern: it may contain a secret. */
@@ -143,7 +143,7 @@ function readRedaction(text: string, context: z.RefinementCtx): RedactionRules {
   if (parsed.success && parsed.data.patterns.every(isRe2)) return parsed.data
   const message = parsed.success
     ? 'must have patterns in the syntax of RE2'
-    : `must be JSON such as {"headers": ["x-api-key"], "jsonKeys": ["token"], "urlParameters": ["token"], "patterns": ["sk-[a-z]+"]}, with at most ${mostNames} names each and ${mostPatterns} patterns`
+    : `must be JSON such as {"headers": ["x-api-key"], "jsonKeys": ["token"], "urlParameters": ["token"], "patterns": ["sk-[a-z]+"]}, with at most ${maxNames} names each and ${maxPatterns} patterns`
   context.addIssue({ code: 'custom', message })
   return z.NEVER
 }

@@ -9,7 +9,7 @@ import { StartupFailed } from './startup-failed.ts'
 const SECRETS = /^[\x21-\x2b\x2d-\x7e]{32,256}(\n[\x21-\x2b\x2d-\x7e]{32,256})*$/
 
 /** Max number of secrets: links signed with older ones have long expired, unless keys are rotated every hour. */
-const MOST_KEYS = 100
+const MAX_KEYS = 100
 
 /** Min interval at which a running server checks whether `tabwire signing-keys rotate` has changed the file. */
 const LOOK_EVERY_MS = 1000
@@ -52,7 +52,7 @@ export async function rotateSigningKeys(dataDir: string, options: { dropOld: boo
   if (kept.length > 0 && !SECRETS.test(kept.join('\n'))) {
     throw new StartupFailed(`${file} is damaged: restore it, or rotate with --drop-old.`)
   }
-  const secrets = [newSecret(), ...kept].slice(0, MOST_KEYS)
+  const secrets = [newSecret(), ...kept].slice(0, MAX_KEYS)
   await writeWhole(file, secrets.join('\n'))
   return secrets.length
 }

@@ -3,7 +3,7 @@ import type { DispatchInput } from './operations.ts'
 
 export type PageInput = VariablesOf<typeof DispatchInput>['events'][number]
 
-const MOST_AT_ONCE = 100
+const MAX_AT_ONCE = 100
 
 /**
  * Sends mouse, touch and keyboard input to a page, in order, one call at a time. Input that arrives during a call is
@@ -29,7 +29,7 @@ export class InputQueue {
   async #run(): Promise<void> {
     if (this.#isSending) return
     this.#isSending = true
-    while (this.#waiting.length > 0) await this.#send(this.#waiting.splice(0, MOST_AT_ONCE))
+    while (this.#waiting.length > 0) await this.#send(this.#waiting.splice(0, MAX_AT_ONCE))
     this.#isSending = false
   }
 }

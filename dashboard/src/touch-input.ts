@@ -4,7 +4,7 @@ type Place = { x: number; y: number }
 type Finger = Place & { id: number }
 
 /** As many as the API accepts. */
-const MOST_FINGERS = 10
+const MAX_FINGERS = 10
 /** A finger that moves less is a tap, in screen pixels of the viewer. */
 const TAP_REACH = 10
 
@@ -31,9 +31,9 @@ export function takeFingers(
   listen('pointerdown', (event) => {
     // Otherwise the browser synthesizes a mouse click, and the page would get two.
     event.preventDefault()
-    if (down.size === MOST_FINGERS) return
+    if (down.size === MAX_FINGERS) return
     const taken = new Set(Array.from(down.values(), ({ id }) => id))
-    const id = Array.from({ length: MOST_FINGERS }, (_, one) => one).find((one) => !taken.has(one))!
+    const id = Array.from({ length: MAX_FINGERS }, (_, one) => one).find((one) => !taken.has(one))!
     down.set(event.pointerId, { ...toPage(event), id, from: { x: event.clientX, y: event.clientY } })
     tell('START')
   })

@@ -2,7 +2,7 @@ import type { RawData, WebSocket } from 'ws'
 import { connectTo, textOf } from './browser-link.ts'
 
 /** Bytes buffered for a side that does not read before the other side is paused. */
-const MOST_WAITING_BYTES = 4 * 1024 * 1024
+const MAX_WAITING_BYTES = 4 * 1024 * 1024
 const CLOSE_MS = 1_000
 const ATTACH_ID = 1
 /** WebSocket close codes that must not be sent. */
@@ -79,9 +79,9 @@ function pass(from: WebSocket, to: WebSocket, changed: (text: string) => string 
     const text = changed(textOf(data))
     if (text === null || to.readyState !== to.OPEN) return
     to.send(text, () => {
-      if (from.isPaused && to.bufferedAmount < MOST_WAITING_BYTES) from.resume()
+      if (from.isPaused && to.bufferedAmount < MAX_WAITING_BYTES) from.resume()
     })
-    if (to.bufferedAmount > MOST_WAITING_BYTES) from.pause()
+    if (to.bufferedAmount > MAX_WAITING_BYTES) from.pause()
   })
   from.resume()
 }

@@ -11,9 +11,9 @@ import { SESSION_ID, startFakeServer, type FakeServer } from './fake-server.ts'
 import { initRawSocket } from './raw-socket.ts'
 
 const operations = new GraphqlOperations({} as Domain, pino({ level: 'silent' }))
-const MOST = ISSUE_LIMITS.issues
+const MAX = ISSUE_LIMITS.issues
 /** Larger than any error response. */
-const MOST_BYTES = 30_000
+const MAX_BYTES = 30_000
 
 interface Refused extends GraphQLFormattedError {
   extensions: { code: string; issues?: InputIssue[]; hasMoreIssues?: true }
@@ -25,7 +25,7 @@ function refusalOf(query: string, variables?: Record<string, unknown>, operation
   const prepared = operations.prepare(request)
   if ('type' in prepared) return []
   const text = JSON.stringify(prepared)
-  expect(text.length).toBeLessThan(MOST_BYTES)
+  expect(text.length).toBeLessThan(MAX_BYTES)
   return JSON.parse(text) as Refused[]
 }
 
@@ -41,9 +41,9 @@ const START = 'mutation ($input: StartSessionInput) { startSession(input: $input
 
 describe('mistakes in variables are told at once, up to a bound', () => {
   test('each of as many as the bound', () => {
-    const [error] = refusalOf(KINDS, { kinds: Array(MOST).fill(1) })
+    const [error] = refusalOf(KINDS, { kinds: Array(MAX).fill(1) })
     expect(error?.extensions.issues?.map(({ path }) => path)).toEqual(
-      Array.from({ length: MOST }, (_, index) => ['kinds', index]),
+      Array.from({ length: MAX }, (_, index) => ['kinds', index]),
     )
     expect(error?.extensions.hasMoreIssues).toBeUndefined()
     expect(error?.message).not.toMatch(/and more$/)
@@ -52,7 +52,7 @@ describe('mistakes in variables are told at once, up to a bound', () => {
   test('and that there are more', () => {
     const [error] = refusalOf(KINDS, { kinds: Array(20_000).fill(1) })
     expect(error?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', hasMoreIssues: true })
-    expect(error?.extensions.issues).toHaveLength(MOST)
+    expect(error?.extensions.issues).toHaveLength(MAX)
     expect(error?.message).toMatch(/; and more$/)
   })
 
@@ -63,7 +63,7 @@ describe('mistakes in variables are told at once, up to a bound', () => {
   ])('%s', (_, variables) => {
     const errors = refusalOf(RUN, variables)
     expect(codes(errors)).toMatch(/^GRAPHQL_VALIDATION_FAILED/)
-    expect(errors.length).toBeLessThanOrEqual(MOST + 1)
+    expect(errors.length).toBeLessThanOrEqual(MAX + 1)
     expect(errors.at(-1)?.extensions.hasMoreIssues).toBe(true)
   })
 
@@ -75,11 +75,11 @@ describe('mistakes in variables are told at once, up to a bound', () => {
 
 test('members that there are not are told one by one, up to the bound', () => {
   const errors = (count: number) => refusalOf(START, { input: wide(count) })
-  expect(errors(MOST)).toHaveLength(MOST)
-  expect(errors(MOST)[0]?.extensions.hasMoreIssues).toBeUndefined()
-  expect(errors(MOST)[0]?.message).toMatch(/"StartSessionInput" at input .* "member0"/)
-  expect(errors(MOST + 1)).toHaveLength(MOST)
-  expect(errors(MOST + 1)[0]?.extensions.hasMoreIssues).toBe(true)
+  expect(errors(MAX)).toHaveLength(MAX)
+  expect(errors(MAX)[0]?.extensions.hasMoreIssues).toBeUndefined()
+  expect(errors(MAX)[0]?.message).toMatch(/"StartSessionInput" at input .* "member0"/)
+  expect(errors(MAX + 1)).toHaveLength(MAX)
+  expect(errors(MAX + 1)[0]?.extensions.hasMoreIssues).toBe(true)
 })
 
 describe('variables that are too large are refused before they are checked', () => {
@@ -202,9 +202,9 @@ describe('over every transport', () => {
       }).then((response) => response.text())
     const refused = await send(payload)
     expect(refused).toContain('GRAPHQL_VALIDATION_FAILED')
-    expect(refused.length).toBeLessThan(MOST_BYTES)
+    expect(refused.length).toBeLessThan(MAX_BYTES)
     // The error names the unknown parameter.
-    expect((await send({ query: '{ __typename }', ['x'.repeat(500_000)]: 1 })).length).toBeLessThan(MOST_BYTES)
+    expect((await send({ query: '{ __typename }', ['x'.repeat(500_000)]: 1 })).length).toBeLessThan(MAX_BYTES)
   })
 
   test.each(['reader', 'connector'])('the introspection that tools send works with every key: %s', async (key) => {
@@ -223,7 +223,7 @@ describe('over every transport', () => {
     const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     raw.send({ type: 'subscribe', id: '1', payload })
     const refused = await raw.message('error', '1')
-    expect(JSON.stringify(refused).length).toBeLessThan(MOST_BYTES)
+    expect(JSON.stringify(refused).length).toBeLessThan(MAX_BYTES)
     raw.socket.close()
   })
 
@@ -235,7 +235,7 @@ describe('over every transport', () => {
       ({ value }) => JSON.stringify(value ?? null),
       (error: unknown) => String(error),
     )
-    expect(reported.length).toBeLessThan(MOST_BYTES)
+    expect(reported.length).toBeLessThan(MAX_BYTES)
     expect(server.followers).toEqual([])
     client.dispose()
   })

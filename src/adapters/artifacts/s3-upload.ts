@@ -15,7 +15,7 @@ import { asStorageError } from './s3-errors.ts'
 
 /** The minimum size of a part that is not the last in S3; some compatible servers require equal sizes. */
 const PART_BYTES = 5 * 1024 * 1024
-const MOST_PARTS = 10_000
+const MAX_PARTS = 10_000
 /** Cleanup has a time limit of its own, since the caller may have left. */
 const CLEAR_UP_MS = 15_000
 
@@ -162,7 +162,7 @@ class Upload {
     }
     await this.#sending
     const number = this.#parts.length + 1
-    if (number > MOST_PARTS) throw new StorageFull('an object has at most 10,000 parts')
+    if (number > MAX_PARTS) throw new StorageFull('an object has at most 10,000 parts')
     const full = this.#filling
     const body = full.subarray(0, this.#filled)
     this.#filling = this.#spare ?? Buffer.allocUnsafeSlow(PART_BYTES)

@@ -22,7 +22,7 @@ const CONNECT_MS = 5000
 const ANSWER_MS = 60_000
 const PING_MS = 5000
 /** A download holds one connection for as long as its client takes. */
-const MOST_SOCKETS = 500
+const MAX_SOCKETS = 500
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000
 
 /** The keys that this program creates, below the prefix. */
@@ -109,7 +109,7 @@ export async function openS3ArtifactStore(config: S3Config, logger: Logger): Pro
 }
 
 function createClient({ endpoint, region, credentials, pathStyle }: S3Config): S3Client {
-  const agent = { keepAlive: true, maxSockets: MOST_SOCKETS }
+  const agent = { keepAlive: true, maxSockets: MAX_SOCKETS }
   return new S3Client({
     region,
     forcePathStyle: pathStyle,

@@ -12,7 +12,7 @@ import { WakeUpLimiter } from './wake-up-limiter.ts'
 const SUBJECT = 'tabwire.1.log.'
 
 /** Wake-ups that wait while NATS is away; those beyond are left to the followers' polling. */
-const MOST_WAITING = 10_000
+const MAX_WAITING = 10_000
 
 const CLOSE_FLUSH_MS = 500
 
@@ -65,7 +65,7 @@ class NatsBus implements Bus {
 
   publish(sessionId: string): void {
     this.#here.publish(sessionId)
-    if (this.#waiting.size < MOST_WAITING) this.#waiting.add(sessionId)
+    if (this.#waiting.size < MAX_WAITING) this.#waiting.add(sessionId)
     this.#send()
   }
 
@@ -145,7 +145,7 @@ class NatsBus implements Bus {
       const sessionIds = [...this.#waiting]
       this.#waiting.clear()
       if (await this.#flush(connection, sessionIds)) continue
-      for (const sessionId of sessionIds) if (this.#waiting.size < MOST_WAITING) this.#waiting.add(sessionId)
+      for (const sessionId of sessionIds) if (this.#waiting.size < MAX_WAITING) this.#waiting.add(sessionId)
     }
   }
 

@@ -3,11 +3,11 @@ import type { Json } from '../../ports/json.ts'
 import { OutputSchemaInvalid, type OutputSchema, type OutputSchemas } from '../../ports/output-schema.ts'
 import { workedOut } from './schema-thread.ts'
 
-const MOST_THREADS = 2
+const MAX_THREADS = 2
 
 /** Compiles each schema in a separate thread, a few at a time, since each takes resources from everyone. */
 export class WorkerSchemas implements OutputSchemas {
-  readonly #threads = new Semaphore(MOST_THREADS)
+  readonly #threads = new Semaphore(MAX_THREADS)
 
   async read(schema: unknown): Promise<OutputSchema> {
     if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) {

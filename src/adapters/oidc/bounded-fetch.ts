@@ -1,5 +1,5 @@
 /** Far more than a provider's metadata or key set has. */
-const MOST_BYTES = 512 * 1024
+const MAX_BYTES = 512 * 1024
 
 /**
  * Fetches JSON that a provider publishes: without redirects, with a limit on the actual body size. Rejects if the
@@ -16,7 +16,7 @@ export async function fetchBounded(url: string, init: RequestInit): Promise<Resp
   // Leaving the loop cancels the rest of the body.
   for await (const piece of response.body ?? []) {
     bytes += piece.byteLength
-    if (bytes > MOST_BYTES) throw new Error(`${url} answered with more than ${MOST_BYTES} bytes`)
+    if (bytes > MAX_BYTES) throw new Error(`${url} answered with more than ${MAX_BYTES} bytes`)
     pieces.push(piece)
   }
   return new Response(Buffer.concat(pieces), { status: 200 })

@@ -26,7 +26,7 @@ const CLOCK_SKEW_SECONDS = 30
 /** A later time cannot be stored or represented: such a token ends then. */
 const LATEST_EXPIRY_MS = Date.UTC(9999, 11, 31)
 /** Longer than any access token; HTTP headers have 16 KiB in all. */
-const MOST_CHARACTERS = 12_000
+const MAX_CHARACTERS = 12_000
 
 const metadata = z.object({ issuer: z.string(), jwks_uri: z.url() })
 
@@ -51,7 +51,7 @@ export class OidcVerifier implements TokenVerifier {
   }
 
   async verify(token: string): Promise<VerifiedToken | null> {
-    if (token.length > MOST_CHARACTERS) return null
+    if (token.length > MAX_CHARACTERS) return null
     try {
       const set = this.#keys?.set ?? (await this.#discover())
       const { payload } = await jwtVerify(token, set, {

@@ -1,4 +1,4 @@
-const MOST_BYTES = 200
+const MAX_BYTES = 200
 
 /** Including characters that disguise a name: bidirectional controls. */
 const UNFIT = /[\p{Cc}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}\u{2028}\u{2029}]+/gu
@@ -21,9 +21,9 @@ export function fileNameOf(text: string): string {
 
 /** Most file systems have a limit of 255 bytes. The extension is kept, since it says how to open the file. */
 function shortened(name: string): string {
-  if (Buffer.byteLength(name) <= MOST_BYTES) return name
+  if (Buffer.byteLength(name) <= MAX_BYTES) return name
   const ending = /\.[\w-]{1,16}$/.exec(name)?.[0] ?? ''
-  const space = MOST_BYTES - Buffer.byteLength(ending)
+  const space = MAX_BYTES - Buffer.byteLength(ending)
   let body = ''
   let size = 0
   for (const character of name.slice(0, name.length - ending.length)) {

@@ -4,7 +4,7 @@ import type { SpaceReservation } from '../../ports/space-reservation.ts'
 /** Other servers on the same database store and delete artifacts of the same owners, so the usage is read again. */
 const REREAD_MS = 1_000
 /** Max outdated reads before one is accepted all the same: it overestimates the usage, never underestimates it. */
-const MOST_READS = 10
+const MAX_READS = 10
 
 interface Owner {
   /** Bytes of the owner's artifacts; 0 until the first read. */
@@ -77,7 +77,7 @@ export class QuotaReservations {
     const owner = this.#owners.get(ownerId)!
     try {
       for (let reads = 1; owner.readAt === Number.NEGATIVE_INFINITY || reads === 1; reads += 1) {
-        await this.#readOnce(ownerId, owner, reads === MOST_READS)
+        await this.#readOnce(ownerId, owner, reads === MAX_READS)
       }
       return reservation
     } catch (error) {

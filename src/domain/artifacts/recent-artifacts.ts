@@ -2,7 +2,7 @@ import type { ArtifactRecord } from '../../ports/artifact.ts'
 
 /** How long a record is considered current. */
 const FRESH_MS = 2_000
-const MOST = 1_000
+const MAX = 1_000
 
 /**
  * Records of recently stored artifacts: a client that requests a screenshot usually opens it at once, without another
@@ -15,7 +15,7 @@ export class RecentArtifacts {
   add(record: ArtifactRecord): void {
     const now = performance.now()
     for (const [id, { until }] of this.#records) {
-      if (until > now && this.#records.size < MOST) break
+      if (until > now && this.#records.size < MAX) break
       this.#records.delete(id)
     }
     this.#records.set(record.id, { record, until: now + FRESH_MS })

@@ -15,7 +15,7 @@ export interface AvailableBody {
 export type BodyOutcome = { body: AvailableBody; omitted: null } | { body: null; omitted: BodyOmission | null }
 
 /** Keys per query of the store. */
-const MOST_ASKED = 500
+const MAX_ASKED = 500
 
 /** Bodies as read by one operation: many at once, within the size limit of a response. */
 export class OperationBodies {
@@ -64,8 +64,8 @@ export class OperationBodies {
     const asked = keys.map((key) => JSON.parse(key) as [string, string])
     for (const owner of new Set(asked.map(([one]) => one))) {
       const hashes = asked.flatMap(([one, sha256]) => (one === owner ? [sha256] : []))
-      for (let at = 0; at < hashes.length; at += MOST_ASKED) {
-        const rows = await this.#bodies.find(owner, hashes.slice(at, at + MOST_ASKED))
+      for (let at = 0; at < hashes.length; at += MAX_ASKED) {
+        const rows = await this.#bodies.find(owner, hashes.slice(at, at + MAX_ASKED))
         for (const row of rows) found.set(JSON.stringify([owner, row.sha256]), row)
       }
     }

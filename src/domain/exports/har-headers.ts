@@ -1,7 +1,7 @@
 import type { Header } from 'har-format'
 
 /** Bounds on the cached names and on the text cached for each: pages choose both. */
-const MOST_NAMES = 500
+const MAX_NAMES = 500
 const LONGEST = 2_000
 
 /** The log joins several values of one name with line breaks. */
@@ -48,7 +48,7 @@ export class HarHeaders {
     const latest = this.#latest.get(name)
     if (latest?.value === value) return latest.text
     const text = `,${JSON.stringify(headersNamed(name, value)).slice(1, -1)}`
-    if (text.length <= LONGEST && (latest || this.#latest.size < MOST_NAMES)) this.#latest.set(name, { value, text })
+    if (text.length <= LONGEST && (latest || this.#latest.size < MAX_NAMES)) this.#latest.set(name, { value, text })
     return text
   }
 }

@@ -4,7 +4,7 @@ import { matchesFilter } from '../log/entries/entry-filter.ts'
 import { sentCookies, setCookies } from './har-cookies.ts'
 import { headersOf } from './har-headers.ts'
 import { queryOf, UNKNOWN, type HarRequest } from './har-request.ts'
-import { HeldMessages, MOST_HELD } from './held-messages.ts'
+import { HeldMessages, MAX_HELD } from './held-messages.ts'
 
 /** A WebSocket message as stored in log entries. */
 interface LoggedMessage {
@@ -126,7 +126,7 @@ export class HarWebSockets {
     if (webSocketId === this.#streamed) return this.#stream([]) + this.#tail(socket) + this.#take()
     const messages = this.#held.take(webSocketId)
     if (!this.#isWanted(socket)) return ''
-    if (!messages || this.#waiting.length > MOST_HELD) {
+    if (!messages || this.#waiting.length > MAX_HELD) {
       this.left.push(webSocketId)
       return ''
     }

@@ -21,7 +21,7 @@ const SOCKETS = ['WEB_SOCKET_OPENED', 'WEB_SOCKET_MESSAGES', 'WEB_SOCKET_CLOSED'
 const PAGES = ['PAGE_OPENED', 'NAVIGATION']
 
 /** A session may open any number of popups, and each one is held until the end. */
-const MOST_PAGES = 10_000
+const MAX_PAGES = 10_000
 const CUT = 'Cut: there was no time for all of the log. exportLog has it.'
 
 /** Messages of server-sent events, as stored in the log. */
@@ -167,7 +167,7 @@ export class Har {
   #page(pageId: string, at: number, url: string): boolean {
     const page = this.#pages.get(pageId)
     if (!page) {
-      if (this.#pages.size >= MOST_PAGES) return false
+      if (this.#pages.size >= MAX_PAGES) return false
       this.#pages.set(pageId, { startedAt: at, url })
       return true
     }

@@ -1,5 +1,5 @@
 /** UTF-16 code units of messages held by one export, over all sockets and streams open at the same time. */
-export const MOST_HELD = 8 * 1024 * 1024
+export const MAX_HELD = 8 * 1024 * 1024
 
 /** Messages by socket or stream, up to a bound. A socket or stream that does not fit keeps none. */
 export class HeldMessages {
@@ -8,7 +8,7 @@ export class HeldMessages {
   readonly #most: number
   #length = 0
 
-  constructor(most: number = MOST_HELD) {
+  constructor(most: number = MAX_HELD) {
     this.#most = most
   }
 

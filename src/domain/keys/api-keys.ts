@@ -18,7 +18,7 @@ export interface CreatedApiKey {
 }
 
 /** Max keys per list. */
-const MOST_LISTED = 10_000
+const MAX_LISTED = 10_000
 
 /** The owner of the first key: TABWIRE_API_KEY or `<data dir>/api-key`. */
 export const FIRST_OWNER = 'admin'
@@ -120,8 +120,8 @@ export class ApiKeys {
    * many.
    */
   async list(owner: string | null): Promise<ApiKeyRecord[]> {
-    const keys = await this.#store.listApiKeys(owner, MOST_LISTED + 1)
-    if (keys.length > MOST_LISTED) throw new ResponseTooLarge()
+    const keys = await this.#store.listApiKeys(owner, MAX_LISTED + 1)
+    if (keys.length > MAX_LISTED) throw new ResponseTooLarge()
     return keys
   }
 

@@ -10,7 +10,7 @@ import { isEnded, LIVE_STATUSES } from '../kernel/session-state.ts'
 const POLL_MS = 2_000
 const WAKE_UP_MS = 250
 /** Of an owner, the newest. */
-const MOST_FOLLOWED = 500
+const MAX_FOLLOWED = 500
 
 /** Reads what is followed: the sessions, and whether further ones may come. */
 interface Followed {
@@ -57,7 +57,7 @@ export class RemoteChanges {
   /** The live sessions of an owner, and their ends. Dispose of it. */
   owner(owner: string): RemoteWatch {
     const { store, hasOthers } = this.#options
-    const query = { owner, filter: { status: LIVE_STATUSES }, direction: 'forward', limit: MOST_FOLLOWED } as const
+    const query = { owner, filter: { status: LIVE_STATUSES }, direction: 'forward', limit: MAX_FOLLOWED } as const
     return this.#watch(`owner ${owner}`, {
       read: async (known) => {
         const isAlone = !hasOthers()

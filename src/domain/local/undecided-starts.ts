@@ -11,7 +11,7 @@ const ERROR = 'The database became unavailable while the session was created.'
 /** Delays before each check for the row: an abandoned statement may still be executed. */
 const LOOKS_AFTER_MS = [0, 1_000, 10_000, 40_000]
 /** After that, it is left to the next start of the server. */
-const MOST = 10_000
+const MAX = 10_000
 
 interface Undecided {
   id: string
@@ -42,7 +42,7 @@ export class UndecidedStarts {
   }
 
   add({ id }: SessionRecord): void {
-    if (this.#closing.signal.aborted || this.#undecided.length >= MOST) return
+    if (this.#closing.signal.aborted || this.#undecided.length >= MAX) return
     this.#later({ id, looks: 0 })
     this.#deciding ??= unowned(() => this.#decideAll()).finally(() => (this.#deciding = null))
   }

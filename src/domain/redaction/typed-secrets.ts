@@ -8,8 +8,8 @@ const LEAST_CHARACTERS = 6
  */
 const PIECE_CHARACTERS = 256
 /** For all secrets of a session; the oldest are dropped. */
-const MOST_SECRETS = 100
-const MOST_CHARACTERS = 16_384
+const MAX_SECRETS = 100
+const MAX_CHARACTERS = 16_384
 
 /**
  * Texts typed into fields for passwords and the like. Pages send them in any encoding, so each character is matched in
@@ -66,7 +66,7 @@ export class TypedSecrets {
     this.#finders = null
     this.#version += 1
     for (const oldest of this.#counts.keys()) {
-      const isEnough = this.#characters <= MOST_CHARACTERS && this.#counts.size <= MOST_SECRETS
+      const isEnough = this.#characters <= MAX_CHARACTERS && this.#counts.size <= MAX_SECRETS
       if (isEnough || oldest === secret) break
       this.#forget(oldest)
     }

@@ -8,7 +8,7 @@ import type { SessionLog } from '../log/writing/session-log.ts'
 const NAVIGATING: ReadonlySet<string> = new Set(['NAVIGATE', 'OPEN_PAGE'])
 /** With other codes the page was not involved: the input was invalid, or the step did not start. */
 const FAILURES: ReadonlySet<string> = new Set(['NAVIGATION_FAILED', 'TIMEOUT', 'BLOCKED'])
-const MOST_PAGES = 100
+const MAX_PAGES = 100
 
 type Shown = Pick<SessionRecord, 'currentUrl' | 'title' | 'lastNavigationError'>
 type Acted = Pick<EntryData['ACTION'], 'type' | 'origin' | 'pageId' | 'startedAt' | 'error' | 'details'>
@@ -49,7 +49,7 @@ export class CurrentPage {
     this.#arrivals.delete(pageId)
     this.#arrivals.set(pageId, Date.now())
     const [oldest] = this.#arrivals.keys()
-    if (oldest !== undefined && this.#arrivals.size > MOST_PAGES) this.#arrivals.delete(oldest)
+    if (oldest !== undefined && this.#arrivals.size > MAX_PAGES) this.#arrivals.delete(oldest)
     if (this.#failedPageId === null || this.#failedPageId === pageId) this.#worked()
   }
 

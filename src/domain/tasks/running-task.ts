@@ -33,8 +33,8 @@ export interface TaskEvents {
 /** Max history sent to a model: about a third of the context of common models. UTF-16 code units. */
 const HISTORY_CHARACTERS = 160_000
 /** Max consecutive responses of a model without a valid call, and max results that do not match the schema. */
-const MOST_NONSENSE = 3
-const MOST_BAD_RESULTS = 3
+const MAX_NONSENSE = 3
+const MAX_BAD_RESULTS = 3
 const STORE_TRIES = 5
 const STORE_PAUSE_MS = 200
 
@@ -144,7 +144,7 @@ export class RunningTask {
       return { text: null, answers: answered, view: null }
     }
     this.#nonsense = nonsense === null ? 0 : this.#nonsense + 1
-    if (this.#nonsense >= MOST_NONSENSE) return failed(`The model asked for nothing that can be done: ${nonsense}`)
+    if (this.#nonsense >= MAX_NONSENSE) return failed(`The model asked for nothing that can be done: ${nonsense}`)
     signal.throwIfAborted()
     return { text: null, answers, view: isSeen ? null : await executor.view(signal) }
   }
@@ -157,9 +157,9 @@ export class RunningTask {
     }
     this.#nonsense += 1
     const problem = finishReason === 'LENGTH' ? 'Your answer was cut, for it was too long.' : 'Your answer was empty.'
-    if (this.#nonsense >= MOST_NONSENSE) {
+    if (this.#nonsense >= MAX_NONSENSE) {
       const what = finishReason === 'LENGTH' ? 'were cut by the limit of its vendor' : 'were empty'
-      return failed(`The answers of the model ${what}, ${MOST_NONSENSE} times in a row.`)
+      return failed(`The answers of the model ${what}, ${MAX_NONSENSE} times in a row.`)
     }
     return { text: `${problem} Call a tool.`, answers: [], view: null }
   }
@@ -169,8 +169,8 @@ export class RunningTask {
     const { result, problem } = await readResult(given, this.#options.outputSchema)
     if (problem === null) return { status: 'COMPLETED', result: deeplyWellFormed(result), error: null }
     this.#badResults += 1
-    if (this.#badResults >= MOST_BAD_RESULTS) {
-      return failed(`The model gave no result that fits, ${MOST_BAD_RESULTS} times: ${problem}`)
+    if (this.#badResults >= MAX_BAD_RESULTS) {
+      return failed(`The model gave no result that fits, ${MAX_BAD_RESULTS} times: ${problem}`)
     }
     return `The result does not fit: ${problem}. Mend it and call finish again.`
   }

@@ -30,14 +30,14 @@ export type TaskCall =
 
 /** Default length of a page's snapshot for a model. UTF-16 code units. */
 export const VIEW_CHARACTERS = 20_000
-const MOST_VIEW_CHARACTERS = 60_000
+const MAX_VIEW_CHARACTERS = 60_000
 
 /** A model that misses its target should learn it sooner than a person who may be waiting for a slow page. */
 const STEP_TIMEOUT_MS = 10_000
 
 const OBSERVE = defineInput('observe', 'Shows the page again, or a part of it.', {
   target: optionalTarget('Only this element. Default: the whole page.'),
-  maxCharacters: field.wholeNumberOr('Characters to show at most.', VIEW_CHARACTERS, 500, MOST_VIEW_CHARACTERS),
+  maxCharacters: field.wholeNumberOr('Characters to show at most.', VIEW_CHARACTERS, 500, MAX_VIEW_CHARACTERS),
 })
 
 const SWITCH_PAGE = defineInput('switchPage', 'Goes on in another page that is open.', {

@@ -40,7 +40,7 @@ interface ReadCall {
 }
 
 /** A model that requests more calls at once is off track. */
-const MOST_CALLS = 20
+const MAX_CALLS = 20
 const SKIPPED = 'Skipped, because a call before it failed.'
 const PAGE_CLOSED = 'Not done: the page has closed.'
 
@@ -61,7 +61,7 @@ export class ToolExecutor {
   }
 
   async take(calls: readonly ModelCall[], cost: Cost, signal: AbortSignal): Promise<TakenCalls> {
-    const waiting: ReadCall[] = calls.slice(0, MOST_CALLS).map((call) => ({ call, read: readCall(call) }))
+    const waiting: ReadCall[] = calls.slice(0, MAX_CALLS).map((call) => ({ call, read: readCall(call) }))
     const problems = waiting.flatMap(({ read }) => (read.kind === 'NONSENSE' ? [read.problem] : []))
     const taken: TakenCalls = {
       answers: [],
@@ -95,8 +95,8 @@ export class ToolExecutor {
     }
     for (const skipped of waiting) answer(skipped, SKIPPED)
     // Every call needs a result, or the next request is invalid.
-    for (const { id, name } of calls.slice(MOST_CALLS)) {
-      taken.answers.push({ callId: id, name, text: `Skipped: at most ${MOST_CALLS} calls in one answer.` })
+    for (const { id, name } of calls.slice(MAX_CALLS)) {
+      taken.answers.push({ callId: id, name, text: `Skipped: at most ${MAX_CALLS} calls in one answer.` })
     }
     return taken
   }

@@ -4,7 +4,7 @@ import ipaddr from 'ipaddr.js'
 import proxyAddr from 'proxy-addr'
 
 /** Only this much of X-Forwarded-For is read; the nearest proxies append to its end. */
-const MOST_HEADER = 1_000
+const MAX_HEADER = 1_000
 /** An IPv6 customer has at least a /64 to pick addresses from. */
 const IPV6_PREFIX = 64
 
@@ -27,7 +27,7 @@ export class ClientAddresses {
   /** The client's address, or its /64 for IPv6. For an invalid address, that of the proxy that reported it. */
   of(peer: string, headers: IncomingMessage['headers']): string {
     if (!this.isTrustedProxy(peer)) return groupOf(peer)
-    const forwarded = String(headers['x-forwarded-for'] ?? '').slice(-MOST_HEADER)
+    const forwarded = String(headers['x-forwarded-for'] ?? '').slice(-MAX_HEADER)
     const request = { headers: { 'x-forwarded-for': forwarded }, socket: { remoteAddress: peer } }
     const hops = proxyAddr.all(request as unknown as IncomingMessage, this.#trust)
     const client = hops.map(withoutPort).findLast((hop) => isIP(hop) !== 0)

@@ -42,7 +42,7 @@ export class TooManyConnections extends TabwireError {
 }
 
 /** Evicted connections that still receive the reason; beyond this number, the oldest is closed. */
-const MOST_LEAVING = 256
+const MAX_LEAVING = 256
 
 /**
  * All connections of the server, over every protocol. Connections without a valid key or link have a budget per address
@@ -174,7 +174,7 @@ export class Connections {
     this.remove(connection)
     this.#leaving.add(connection)
     connection.dismiss()
-    if (this.#leaving.size <= MOST_LEAVING) return
+    if (this.#leaving.size <= MAX_LEAVING) return
     const [longest] = this.#leaving
     this.#leaving.delete(longest!)
     longest!.socket.destroy()

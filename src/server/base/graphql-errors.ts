@@ -9,15 +9,15 @@ import { cutText, ISSUE_LIMITS, TabwireError, reportedIssues, type InputIssue } 
  * unchanged, errors of GraphQL itself get a code here, and everything else is an internal error and is masked.
  */
 
-const MOST_PLACES = 10
+const MAX_PLACES = 10
 
 /** Errors before execution. */
 export function requestError(error: GraphQLError, code: string, details: Record<string, unknown> = {}): GraphQLError {
   return new GraphQLError(cutText(error.message, ISSUE_LIMITS.messageLength), {
     // A cycle of a thousand fragments is reported with a few locations.
-    nodes: error.nodes?.slice(0, MOST_PLACES),
+    nodes: error.nodes?.slice(0, MAX_PLACES),
     source: error.source,
-    positions: error.positions?.slice(0, MOST_PLACES),
+    positions: error.positions?.slice(0, MAX_PLACES),
     extensions: { code, ...details },
   })
 }
@@ -31,7 +31,7 @@ export function badUserInput(
   const texts = reported.issues.map((issue) => issue.message)
   const message = [...texts, ...(reported.hasMoreIssues ? ['and more'] : [])].join('; ')
   return new GraphQLError(message, {
-    nodes: nodes?.slice(0, MOST_PLACES),
+    nodes: nodes?.slice(0, MAX_PLACES),
     extensions: { code: 'BAD_USER_INPUT', ...reported },
   })
 }

@@ -4,7 +4,7 @@ import ipaddr from 'ipaddr.js'
 
 const PROXY_HEADERS = ['forwarded', 'via', 'x-forwarded-for', 'x-real-ip'] as const
 /** A larger connection table is not searched. */
-const MOST_BYTES = 4 * 1024 * 1024
+const MAX_BYTES = 4 * 1024 * 1024
 
 /**
  * The user of the client's process, if it is on this machine and in the same network namespace; null: it is not, or
@@ -17,7 +17,7 @@ export async function userOfPeer({ socket, headers }: IncomingMessage): Promise<
   if (remoteAddress === undefined || localAddress === undefined || !isLoopback(remoteAddress)) return null
   const [theirs, ours] = [ipaddr.process(remoteAddress), ipaddr.process(localAddress)]
   const table = await readFile(theirs.kind() === 'ipv4' ? '/proc/net/tcp' : '/proc/net/tcp6', 'latin1').catch(() => '')
-  if (table.length > MOST_BYTES) return null
+  if (table.length > MAX_BYTES) return null
   const wanted = `${asInTable(theirs, remotePort!)} ${asInTable(ours, localPort!)}`
   for (const line of table.split('\n')) {
     // Number, local address, remote address, state, queues, timer, retransmissions, user.

@@ -27,7 +27,7 @@ export const REQUEST_LIMITS: RequestLimits = {
   discardBytes: 64 * 1024 * 1024,
 }
 
-const MOST_BETWEEN_LOOKS_MS = 100
+const MAX_BETWEEN_LOOKS_MS = 100
 
 /** How long a client that is being disconnected may take to read the response. */
 const FAREWELL_MS = 1_000
@@ -105,7 +105,7 @@ function discardRest(request: IncomingMessage, socket: Socket, { discardMs, disc
   }
   // 'data' cannot be used to count bytes: Node drops the event if nobody has started reading, and a paused socket with
   // a listener never resumes.
-  const looking = setInterval(look, Math.min(discardMs, MOST_BETWEEN_LOOKS_MS))
+  const looking = setInterval(look, Math.min(discardMs, MAX_BETWEEN_LOOKS_MS))
   const stop = () => {
     clearInterval(looking)
     socket.off('close', stop)

@@ -18,7 +18,7 @@ import { answerLinkInvalid, linkQueryOf } from './signed-link-responses.ts'
 const METHODS = 'GET, HEAD, OPTIONS'
 
 /** Each export holds a step of a log in memory, and reads from the store as fast as its client. */
-const MOST_AT_ONCE = 8
+const MAX_AT_ONCE = 8
 /** A client that reads nothing for this long is disconnected, and may resume. */
 const STALL_MS = 120_000
 
@@ -34,8 +34,8 @@ export function createLogExports(exports: LogExports, connections: Connections, 
 
   const count = (owner: string, by: 1 | -1): void => {
     const number = (open.get(owner) ?? 0) + by
-    if (number > MOST_AT_ONCE) {
-      throw new TooManyConnections(`The owner has ${MOST_AT_ONCE} exports open at once, which is the limit.`)
+    if (number > MAX_AT_ONCE) {
+      throw new TooManyConnections(`The owner has ${MAX_AT_ONCE} exports open at once, which is the limit.`)
     }
     if (number > 0) open.set(owner, number)
     else open.delete(owner)

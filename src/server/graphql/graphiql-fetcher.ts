@@ -24,8 +24,8 @@ interface Batch {
  * must not refer to anything outside of itself.
  */
 export function createGraphiqlFetcher(endpoint: string) {
-  const MOST_ENTRIES = 300
-  const MOST_CHARACTERS = 500_000
+  const MAX_ENTRIES = 300
+  const MAX_CHARACTERS = 500_000
 
   return async (
     { query, operationName, variables }: GraphiqlRequest,
@@ -106,7 +106,7 @@ export function createGraphiqlFetcher(endpoint: string) {
         characters += size
         count += 1
       }
-      while (entries.length > MOST_ENTRIES || (characters > MOST_CHARACTERS && entries.length > 1)) {
+      while (entries.length > MAX_ENTRIES || (characters > MAX_CHARACTERS && entries.length > 1)) {
         entries.shift()
         characters -= sizes.shift()!
       }

@@ -2,7 +2,7 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { ExecutionResult } from 'graphql'
 
 /** Maximum length of a character in JSON: \u0001. */
-const MOST_PER_CHARACTER = 6
+const MAX_PER_CHARACTER = 6
 const YIELD_AFTER_MS = 5
 
 /**
@@ -13,7 +13,7 @@ const YIELD_AFTER_MS = 5
 export async function sizeOfResponse(result: ExecutionResult, maxBytes: number): Promise<number | null> {
   const least = leastSize(result, maxBytes)
   if (least > maxBytes) return null
-  if (least * MOST_PER_CHARACTER <= maxBytes) return least
+  if (least * MAX_PER_CHARACTER <= maxBytes) return least
   let size = least
   let startedAt = performance.now()
   for (const text of textsOf(result)) {

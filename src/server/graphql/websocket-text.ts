@@ -15,12 +15,12 @@ export function idOfComplete(text: string): string | null {
 }
 
 /** The protocol's limit for the reason of a close frame; ws throws beyond it. */
-const MOST_REASON_BYTES = 123
+const MAX_REASON_BYTES = 123
 
 /** A reason cut to the limit of a close frame: it may repeat what the client sent. */
 export function closeReason(text: string): string {
   // In streaming mode: an incomplete character at the end is omitted.
-  return new TextDecoder().decode(Buffer.from(text).subarray(0, MOST_REASON_BYTES), { stream: true })
+  return new TextDecoder().decode(Buffer.from(text).subarray(0, MAX_REASON_BYTES), { stream: true })
 }
 
 /** A text message, in any form in which it was received. */

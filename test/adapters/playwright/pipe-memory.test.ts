@@ -6,7 +6,7 @@ import { startProgram } from '../../support/command.ts'
 const PROGRAM = join(import.meta.dirname, 'pipe-memory.ts')
 
 /** Maximum memory of a browser's message, as a multiple of its bound … */
-const MOST = 4
+const MAX = 4
 /** … and beside it, for the chunks of the pipe. */
 const CHUNKS_BYTES = 2 * 1024 * 1024
 
@@ -30,6 +30,6 @@ test.each([
     expect([code, stderr]).toEqual([0, ''])
     const { what, most } = JSON.parse(stdout) as { what: string; most: number }
     expect(what).toBe(as)
-    expect(most).toBeLessThanOrEqual(MOST * bound + CHUNKS_BYTES)
+    expect(most).toBeLessThanOrEqual(MAX * bound + CHUNKS_BYTES)
   },
 )

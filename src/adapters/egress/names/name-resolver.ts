@@ -16,7 +16,7 @@ export interface NameResolverOptions {
 
 /** Upper bound of the TTL. */
 const LONGEST_CACHED_MS = 60_000
-const MOST_CACHED = 1_000
+const MAX_CACHED = 1_000
 /** Once one address family is resolved, the other has this long. */
 const OTHER_FAMILY_MS = 300
 
@@ -130,7 +130,7 @@ async function enough<T>(promises: readonly Promise<T>[]): Promise<(PromiseSettl
  */
 export class NameCache {
   readonly #names: NameResolver
-  readonly #cache = new LRUCache<string, readonly string[]>({ max: MOST_CACHED, ttl: LONGEST_CACHED_MS })
+  readonly #cache = new LRUCache<string, readonly string[]>({ max: MAX_CACHED, ttl: LONGEST_CACHED_MS })
   readonly #pending = new Map<string, Promise<readonly string[]>>()
 
   constructor(names: NameResolver) {

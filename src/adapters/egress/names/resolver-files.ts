@@ -4,7 +4,7 @@ import { formatAddress, parseAddress } from '../../../egress/network-address.ts'
 /** Maximum age of the cached contents. */
 const FRESH_MS = 5_000
 /** Far larger than any such file. */
-const MOST_BYTES = 1024 * 1024
+const MAX_BYTES = 1024 * 1024
 
 /** A small system file, re-read when stale. An unreadable file counts as empty. */
 class SystemFile<T> {
@@ -23,7 +23,7 @@ class SystemFile<T> {
     if (!this.#content || now - this.#readAt > FRESH_MS) {
       this.#readAt = now
       this.#content = readFile(this.#path, 'utf8').then(
-        (text) => this.#parse(text.slice(0, MOST_BYTES)),
+        (text) => this.#parse(text.slice(0, MAX_BYTES)),
         () => this.#parse(''),
       )
     }

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { WebSocketEnd } from '../../../ports/egress.ts'
 
 /** Chromium's limit for response headers, and far more than a handshake has. */
-const MOST_HEAD_BYTES = 256 * 1024
+const MAX_HEAD_BYTES = 256 * 1024
 const HEAD_END = '\r\n\r\n'
 const CLOSE = 8
 /** For a close frame without a code, as in CloseEvent. */
@@ -104,7 +104,7 @@ class Side {
   }
 
   get isTooLong(): boolean {
-    return this.#before.length > MOST_HEAD_BYTES
+    return this.#before.length > MAX_HEAD_BYTES
   }
 
   read(piece: Buffer): CloseFrame | null {

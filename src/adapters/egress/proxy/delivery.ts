@@ -1,7 +1,7 @@
 import { Deadline } from '../../../async/deadline.ts'
 
 /** A server that is too busy to respond must not hide a failure from a page. */
-const MOST_MS = 500
+const MAX_MS = 500
 
 /**
  * Reports whether the server has handled earlier messages. Messages are delivered in order, so the response to a
@@ -27,7 +27,7 @@ export class Delivery {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#waiting.set(number, resolve)
     this.#ask(number)
-    await Deadline.isMet(promise, MOST_MS)
+    await Deadline.isMet(promise, MAX_MS)
     this.#waiting.delete(number)
   }
 }

@@ -7,7 +7,7 @@ export interface Reached {
   address: string
 }
 
-const MOST_ADDRESSES = 16
+const MAX_ADDRESSES = 16
 const KEEP_ALIVE_MS = 45_000
 
 /** The most specific codes first. */
@@ -24,7 +24,7 @@ export async function connectToFirst(
   signal: AbortSignal,
 ): Promise<Reached> {
   const { promise, resolve, reject } = Promise.withResolvers<Reached>()
-  const waiting = inTurns(addresses).slice(0, MOST_ADDRESSES)
+  const waiting = inTurns(addresses).slice(0, MAX_ADDRESSES)
   const running = new Set<Socket>()
   const failures: ConnectionFailed[] = []
   let stagger: NodeJS.Timeout | undefined

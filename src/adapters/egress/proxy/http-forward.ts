@@ -31,7 +31,7 @@ export interface ForwardedConnection {
 }
 
 /** Chromium's limit for response headers; request headers have none. */
-const MOST_HEADER_BYTES = 256 * 1024
+const MAX_HEADER_BYTES = 256 * 1024
 const HTTP_PORT = 80
 
 /** Not forwarded (RFC 9110, section 7.6.1). */
@@ -63,7 +63,7 @@ export class HttpForward {
 
   constructor() {
     this.#server = createServer({
-      maxHeaderSize: MOST_HEADER_BYTES,
+      maxHeaderSize: MAX_HEADER_BYTES,
       keepAliveTimeout: 0,
       requestTimeout: 0,
       headersTimeout: 0,
@@ -111,7 +111,7 @@ export class HttpForward {
       agent,
       // Browsers are as lenient.
       insecureHTTPParser: true,
-      maxHeaderSize: MOST_HEADER_BYTES,
+      maxHeaderSize: MAX_HEADER_BYTES,
       setDefaultHeaders: false,
     })
     outgoing.on('response', (answer) => {

@@ -75,13 +75,13 @@ function onClosed(stream: Duplex, listener: (hasFailed: boolean) => void): void 
 }
 
 /** Resolves at the first byte, the end, or the close of the client, and no later than the given time. */
-async function firstByte(client: Socket, mostMs: number): Promise<void> {
+async function firstByte(client: Socket, maxMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const done = () => resolve()
   const events = ['data', 'end', 'close'] as const
   for (const event of events) client.once(event, done)
   if (client.closed) done()
-  await Deadline.isMet(promise, mostMs)
+  await Deadline.isMet(promise, maxMs)
   for (const event of events) client.off(event, done)
 }
 

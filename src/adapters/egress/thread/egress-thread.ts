@@ -57,8 +57,8 @@ export class EgressThread {
     await this.ended
   }
 
-  #ping(mostMissed: number): void {
-    if (this.#unanswered >= mostMissed) {
+  #ping(maxMissed: number): void {
+    if (this.#unanswered >= maxMissed) {
       clearInterval(this.#watch)
       void this.terminate('it stood still')
       return

@@ -5,7 +5,7 @@ import { Deadline } from '../../../async/deadline.ts'
 type Copying = Pick<ClientFolder, 'copy'>
 
 /** Number of results that are remembered. */
-const MOST_RESULTS = 1_000
+const MAX_RESULTS = 1_000
 /** Finding out whether a client has a folder here takes milliseconds, and longer on a machine with many connections. */
 const FINDING_MS = 10_000
 /** Storing an artifact of gigabytes takes time. */
@@ -68,7 +68,7 @@ export class DownloadHandover {
     if (known) return known
     const result = Promise.withResolvers<boolean>()
     this.#results.set(guid, result)
-    if (this.#results.size > MOST_RESULTS) {
+    if (this.#results.size > MAX_RESULTS) {
       const [oldest] = this.#results.keys()
       this.#results.get(oldest!)?.resolve(false)
       this.#results.delete(oldest!)

@@ -4,9 +4,9 @@ import { posix } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 
 /** Files and directories. */
-const MOST_ENTRIES = 1_000
-const MOST_LEVELS = 16
-const MOST_NAME = 200
+const MAX_ENTRIES = 1_000
+const MAX_LEVELS = 16
+const MAX_NAME = 200
 
 /** Why a directory is not given to a page, for people. */
 export class DirectoryRefused extends Error {}
@@ -77,11 +77,10 @@ export class OwnDirectory implements AsyncDisposable {
     above: readonly string[],
     seen: { count: number; found: OwnFile[] },
   ): Promise<void> {
-    if (above.length >= MOST_LEVELS) throw refused(above, `is more than ${MOST_LEVELS} directories deep`)
+    if (above.length >= MAX_LEVELS) throw refused(above, `is more than ${MAX_LEVELS} directories deep`)
     for await (const { name } of await opendir(within(directory, ''))) {
       seen.count += 1
-      if (seen.count > MOST_ENTRIES)
-        throw new DirectoryRefused(`it has more than ${MOST_ENTRIES} files and directories`)
+      if (seen.count > MAX_ENTRIES) throw new DirectoryRefused(`it has more than ${MAX_ENTRIES} files and directories`)
       const segments = [...above, name]
       await using entry = await this.#open(directory, above, name)
       const stats = await entry.stat()
@@ -105,4 +104,4 @@ export class OwnDirectory implements AsyncDisposable {
 const within = ({ fd }: FileHandle, name: string) => `/proc/self/fd/${fd}/${name}`
 
 const refused = (segments: readonly string[], why: string) =>
-  new DirectoryRefused(`${JSON.stringify(segments.join('/').slice(-MOST_NAME))} in it ${why}`)
+  new DirectoryRefused(`${JSON.stringify(segments.join('/').slice(-MAX_NAME))} in it ${why}`)

@@ -25,7 +25,7 @@ const BURST_MS = 40
 /** Most debt beyond the burst at first: at the share above, the priority stays low for ten seconds. */
 const LEAST_DEBT_MS = 300
 /** Each time the browser is found busy again, its priority stays low for longer, up to a minute. */
-const MOST_DEBT_MS = 1_800
+const MAX_DEBT_MS = 1_800
 /** The kernel lets unprivileged processes change a group ten times a second in all. */
 const ATTEMPTS = 10
 const PAUSE_MS = 150
@@ -47,7 +47,7 @@ export class BrowserPriority {
   /** Milliseconds of the server's thread beyond the free share. */
   #debtMs = 0
   #debtAt: number
-  #mostDebtMs = LEAST_DEBT_MS
+  #maxDebtMs = LEAST_DEBT_MS
   #isBusy = false
   #isDisposed = false
   #timer: NodeJS.Timeout | undefined
@@ -85,7 +85,7 @@ export class BrowserPriority {
     this.#debtMs = Math.max(0, this.#debtMs - (now - this.#debtAt) * FREE_SHARE) + milliseconds
     this.#debtAt = now
     if (this.#debtMs < BURST_MS) return
-    this.#debtMs = Math.min(this.#debtMs, BURST_MS + this.#mostDebtMs)
+    this.#debtMs = Math.min(this.#debtMs, BURST_MS + this.#maxDebtMs)
     if (this.#isBusy || this.#isDisposed) return
     this.#isBusy = true
     this.#set(BUSY_NICENESS)
@@ -105,7 +105,7 @@ export class BrowserPriority {
       return
     }
     this.#isBusy = false
-    this.#mostDebtMs = Math.min(MOST_DEBT_MS, this.#mostDebtMs * 2)
+    this.#maxDebtMs = Math.min(MAX_DEBT_MS, this.#maxDebtMs * 2)
     this.#set(NICENESS)
   }
 

@@ -4,7 +4,7 @@ import type { Logger } from '../../../logger.ts'
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 60_000
 /** Most directories that are tried again; others stay until the next start of the server. */
-const MOST_LEFT = 1_000
+const MAX_LEFT = 1_000
 
 /**
  * The directory that contains those of all browsers of one server. One that cannot be removed, because a process still
@@ -29,7 +29,7 @@ export class BrowsersDirectory {
     const failure = await removed(dir)
     if (failure === null) return
     this.#logger.warn({ err: failure, dir }, 'the directory of a browser could not be removed')
-    if (this.#isClosed || this.#left.size >= MOST_LEFT) return
+    if (this.#isClosed || this.#left.size >= MAX_LEFT) return
     this.#left.add(dir)
     this.#retryMs = FIRST_RETRY_MS
     this.#schedule()

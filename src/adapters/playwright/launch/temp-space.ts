@@ -12,7 +12,7 @@ const PAUSE_FOR_FILE_MS = 0.1
 /** Files whose sizes are read concurrently. */
 const AT_ONCE = 32
 /** Deeper than any folder of a browser or a recording. */
-const MOST_LEVELS = 24
+const MAX_LEVELS = 24
 /** A new session is rejected if less than this share of the limit is left. */
 const SPACE_TO_START = 0.1
 /** It is also rejected if less than this share of the file system is free, or these bytes if they are less. */
@@ -203,7 +203,7 @@ async function measureFolder(dir: string): Promise<{ sizes: FolderSizes; files: 
   let fileCount = 0
   const add = (key: string, bytes: number) => sizes.set(key, (sizes.get(key) ?? 0) + bytes)
   const walk = async (path: string, keyOf: (name: string) => string, level: number): Promise<void> => {
-    if (level > MOST_LEVELS) return
+    if (level > MAX_LEVELS) return
     const entries = await readdir(path, { withFileTypes: true }).catch(() => [])
     const files = entries.filter((entry) => !entry.isDirectory())
     fileCount += files.length

@@ -7,7 +7,7 @@ import type { ScreencastFrame, FrameStream } from './frame-stream.ts'
 import { jpegSize } from './jpeg-size.ts'
 
 /** So many frames the browser sends without an answer. It forgets what changes then. */
-const UNANSWERED_MOST = 3
+const MAX_UNANSWERED = 3
 /** A page that has not changed for so long stands still. */
 const STILL_MS = 200
 /** Pauses shorter than this would not spare the browser a frame. */
@@ -146,13 +146,13 @@ export class Screencast {
 
   #note(frame: ReceivedFrame): void {
     this.#unanswered.push(frame)
-    this.#received = [...this.#received, frame].slice(-UNANSWERED_MOST)
+    this.#received = [...this.#received, frame].slice(-MAX_UNANSWERED)
   }
 
   /** Answers, so that more frames come. */
   #resume(): void {
     this.#clearTimers()
-    if (this.#unanswered.length >= UNANSWERED_MOST) return this.#startAgain()
+    if (this.#unanswered.length >= MAX_UNANSWERED) return this.#startAgain()
     for (const frame of this.#unanswered) void this.#answer(frame)
     this.#unanswered = []
   }
@@ -169,7 +169,7 @@ export class Screencast {
 
   /** Whether as many answers as the browser goes without were still missing when it sent the last frame. */
   #mayHaveMissed(): boolean {
-    const last = this.#received[UNANSWERED_MOST - 1]
+    const last = this.#received[MAX_UNANSWERED - 1]
     return last !== undefined && this.#received[0]!.answeredAt >= last.at
   }
 

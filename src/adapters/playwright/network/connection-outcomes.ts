@@ -11,11 +11,11 @@ const LATE_RESET_MS = 250
 /** A request may be reported a moment after its connection was started. */
 const EARLY_MS = 250
 /** Most hosts, and connections, that are remembered. */
-const MOST_HOSTS = 2_000
-const MOST_OF_HOST = 20
-const MOST_CONNECTIONS = 2_000
+const MAX_HOSTS = 2_000
+const MAX_OF_HOST = 20
+const MAX_CONNECTIONS = 2_000
 /** Most failures that wait for their reason at a time; a page may cause any number. */
-const MOST_WAITING = 1_000
+const MAX_WAITING = 1_000
 
 /** The browser's errors for a connection that our proxy did not make, for any reason. */
 const PROXY_ERROR = /net::ERR_(?:SOCKS_CONNECTION_FAILED|SOCKS_CONNECTION_HOST_UNREACHABLE|PROXY_CONNECTION_FAILED)/
@@ -154,7 +154,7 @@ export class ConnectionOutcomes {
       timer: setTimeout(() => this.#giveUp(waiting), words === RESET ? LATE_RESET_MS : LATE_OUTCOME_MS),
     }
     this.#waiting.add(waiting)
-    if (this.#waiting.size > MOST_WAITING) this.#giveUp(waiting)
+    if (this.#waiting.size > MAX_WAITING) this.#giveUp(waiting)
   }
 
   #settle(waiting: Waiting, failure: ConnectionFailure | null): void {
@@ -184,7 +184,7 @@ export class ConnectionOutcomes {
     if (!outcome) return null
     if (connectionId !== undefined && connectionId !== 0) {
       this.#claimed.set(connectionId, outcome)
-      dropOldest(this.#claimed, MOST_CONNECTIONS)
+      dropOldest(this.#claimed, MAX_CONNECTIONS)
     }
     return outcome
   }
@@ -194,9 +194,9 @@ function keep(map: Map<string, ConnectionOutcome[]>, key: string, outcome: Conne
   const outcomes = map.get(key) ?? []
   map.delete(key)
   outcomes.push(outcome)
-  if (outcomes.length > MOST_OF_HOST) outcomes.shift()
+  if (outcomes.length > MAX_OF_HOST) outcomes.shift()
   map.set(key, outcomes)
-  dropOldest(map, MOST_HOSTS)
+  dropOldest(map, MAX_HOSTS)
 }
 
 function dropOldest(map: Map<unknown, unknown>, most: number): void {

@@ -11,7 +11,7 @@ const LEAVING_MS = 5_000
 /** How long after its opening a page's first document is reported as blocked. */
 const OPENING_MS = 30_000
 /** Most loading documents, and pages, that are remembered. */
-const MOST_REMEMBERED = 1_000
+const MAX_REMEMBERED = 1_000
 
 /** Why a document did not arrive. Both null: the browser's error applies. */
 export interface Refusal {
@@ -251,5 +251,5 @@ function ruleOfUrl(url: string): string | null {
 
 function dropOldest(map: Map<string, unknown>): void {
   const [oldest] = map.keys()
-  if (oldest !== undefined && map.size > MOST_REMEMBERED) map.delete(oldest)
+  if (oldest !== undefined && map.size > MAX_REMEMBERED) map.delete(oldest)
 }

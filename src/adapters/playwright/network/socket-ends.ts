@@ -3,7 +3,7 @@ import type { WebSocketEnd } from '../../../ports/egress.ts'
 /** How long after the browser the proxy may report the end. */
 const LATE_MS = 250
 /** Most ends that were not asked for yet, and most waiters: a page may open any number of sockets. */
-const MOST = 1_000
+const MAX = 1_000
 
 interface Waiting {
   timer: NodeJS.Timeout
@@ -25,7 +25,7 @@ export class SocketEnds {
     if (this.#waiting.has(end.key)) return this.#settle(end.key, end)
     this.#ends.set(end.key, end)
     const [oldest] = this.#ends.keys()
-    if (oldest !== undefined && this.#ends.size > MOST) this.#ends.delete(oldest)
+    if (oldest !== undefined && this.#ends.size > MAX) this.#ends.delete(oldest)
   }
 
   /**
@@ -43,7 +43,7 @@ export class SocketEnds {
     const late = () => setImmediate(() => this.#settle(key, null))
     this.#waiting.set(key, { timer: setTimeout(late, LATE_MS), done })
     const [oldest] = this.#waiting.keys()
-    if (oldest !== undefined && this.#waiting.size > MOST) this.#settle(oldest, null)
+    if (oldest !== undefined && this.#waiting.size > MAX) this.#settle(oldest, null)
   }
 
   /** Stops waiting. */

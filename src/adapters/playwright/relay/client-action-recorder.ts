@@ -10,7 +10,7 @@ const GATHER_MS = 500
 /** A busy page answers late, and clients wait for that; one that never answers keeps no entry back for longer. */
 const ANSWER_MS = 5_000
 /** Of the name of a key or a button: a client may invent longer ones. */
-const MOST_NAME = 64
+const MAX_NAME = 64
 
 interface Gathered {
   type: 'TYPE' | 'SCROLL'
@@ -184,7 +184,7 @@ export class ClientActionRecorder {
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
-const nameOf = (value: unknown): string => cutText(text(value), MOST_NAME)
+const nameOf = (value: unknown): string => cutText(text(value), MAX_NAME)
 const number = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) ? value : 0)
 
 function firstPoint({ touchPoints }: CommandParams): { x?: number; y?: number } {

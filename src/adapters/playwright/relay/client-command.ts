@@ -5,7 +5,7 @@ import { MESSAGE_LIMITS } from '../cdp/pipe/message-limits.ts'
 import type { CommandParams } from './command-policy.ts'
 
 /** Levels on which the parameters of a command may stand in one another; Chromium reads no message with more than 300. */
-const MOST_LEVELS = 298
+const MAX_LEVELS = 298
 /** Smaller messages are parsed whole. */
 const LARGE_BYTES = 512 * 1024
 
@@ -80,12 +80,12 @@ function commandIn(bytes: Buffer, texts: LongTexts | null): ClientCommand | NoCo
   const { id, method, params = {}, sessionId = null } = given
   const isWhole = Number.isSafeInteger(id) && typeof method === 'string'
   const isFit = typeof params === 'object' && params !== null && !Array.isArray(params)
-  const isShallow = isFit && !isDeeperThan(MOST_LEVELS, params)
+  const isShallow = isFit && !isDeeperThan(MAX_LEVELS, params)
   if (isWhole && isShallow && (sessionId === null || typeof sessionId === 'string')) {
     return { id: id as number, method, params: params as CommandParams, sessionId, texts }
   }
   const what = 'an object with id, method, params and sessionId'
-  const why = isFit && !isShallow ? `nested at most ${MOST_LEVELS} levels deep` : what
+  const why = isFit && !isShallow ? `nested at most ${MAX_LEVELS} levels deep` : what
   return noRequest(Number.isSafeInteger(id) ? (id as number) : null, `Message must be ${why}`)
 }
 

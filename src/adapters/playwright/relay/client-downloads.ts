@@ -14,7 +14,7 @@ const PROGRESS = '{"method":"Browser.downloadProgress"'
 /** As the browser makes them. */
 const PLAIN_GUID = /^[\w-]{1,100}$/
 /** Of the name of an artifact within the name of a file, which takes 255 bytes. */
-const MOST_NAME = 40
+const MAX_NAME = 40
 
 /** In the name of a file, for whatever system. */
 const UNFIT = /[^\p{L}\p{N} ._()-]/gu
@@ -134,7 +134,7 @@ export class ClientDownloads {
 
   /** What a client on another machine is told in place of the guid. */
   #nameOf(guid: string, suggestedFilename: string): string {
-    const artifact = cutText(suggestedFilename, MOST_NAME).replace(UNFIT, '_')
+    const artifact = cutText(suggestedFilename, MAX_NAME).replace(UNFIT, '_')
     const shown = `${guid}/not on this machine, the server keeps it as the artifact ${artifact} of the session`
     this.#guids.set(shown, guid)
     return shown

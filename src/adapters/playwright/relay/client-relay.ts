@@ -17,7 +17,7 @@ import { isPageInput } from './page-input.ts'
 import { CALL_FUNCTION, exceptionOf } from './script-exception.ts'
 
 /** What a client may leave unread; a single answer may be larger, for it is sent whole. */
-const MOST_UNSENT_BYTES = 64 * 1024 * 1024
+const MAX_UNSENT_BYTES = 64 * 1024 * 1024
 const DETACH_MS = 1_000
 const TOO_LONG = 'the command is longer than what the browser reads'
 
@@ -338,7 +338,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
 
   #send(pieces: readonly Uint8Array[]): void {
     if (this.#detaching || this.#isCutOff) return
-    if (this.#client.unsentBytes > MOST_UNSENT_BYTES) {
+    if (this.#client.unsentBytes > MAX_UNSENT_BYTES) {
       this.#isCutOff = true
       this.#browser.logger.info('a client that does not read was cut off')
       this.#client.close(CDP_CLOSE.tooSlow, 'too much was left unread')

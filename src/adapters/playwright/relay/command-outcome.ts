@@ -1,7 +1,7 @@
 import type { LoadedResource } from '../cdp/protocol/loaded-resource.ts'
 
 /** Answers to acts are small; a larger one is not looked into. */
-const MOST_OUTCOME_BYTES = 64 * 1024
+const MAX_OUTCOME_BYTES = 64 * 1024
 
 interface CommandOutcome {
   /** Why the browser did not do it, for people; null: it did. */
@@ -12,7 +12,7 @@ interface CommandOutcome {
 }
 
 export function outcomeIn(message: Buffer): CommandOutcome {
-  if (message.length > MOST_OUTCOME_BYTES) return { failure: null, targetId: null, resource: null }
+  if (message.length > MAX_OUTCOME_BYTES) return { failure: null, targetId: null, resource: null }
   const { error, result } = JSON.parse(message.toString()) as {
     error?: { message?: string }
     result?: { errorText?: string; targetId?: string; resource?: LoadedResource }

@@ -10,10 +10,10 @@ import { CALL_FUNCTION, exceptionOf } from './script-exception.ts'
 
 export const SET_FILES = 'DOM.setFileInputFiles'
 /** A page takes more only as a folder. */
-const MOST_FILES = 100
-const MOST_NAME = 200
+const MAX_FILES = 100
+const MAX_NAME = 200
 /** Commands, one of which is served while the others wait: each is a question to the database. */
-const MOST_WAITING = 20
+const MAX_WAITING = 20
 /** Playwright tries again after 20 ms, then 50, 100 and 500. */
 const AGAIN_MS = 2_000
 
@@ -55,8 +55,8 @@ export class FileInputs {
     const files: unknown = params['files']
     if (!Array.isArray(files) || !files.every((file) => typeof file === 'string'))
       return { refusal: 'files must be texts' }
-    if (this.#turn.waiting >= MOST_WAITING - 1)
-      return { refusal: `at most ${MOST_WAITING} such commands can wait at once` }
+    if (this.#turn.waiting >= MAX_WAITING - 1)
+      return { refusal: `at most ${MAX_WAITING} such commands can wait at once` }
     const found = await this.#inTurn(() => this.#find(files))
     if (typeof found !== 'string') return { params: { ...params, files: found } }
     this.#note(sessionId, files.join('\n'), `${SET_FILES} is not served: ${found}`)
@@ -87,14 +87,14 @@ export class FileInputs {
   }
 
   async #find(files: readonly string[]): Promise<string[] | string> {
-    if (files.length > MOST_FILES) return `at most ${MOST_FILES} files can be given at once`
+    if (files.length > MAX_FILES) return `at most ${MAX_FILES} files can be given at once`
     const paths: string[] = []
     for (const file of files) {
       const upload = await this.#host.uploadNamed(file)
       if (!upload) {
         const directory = files.length === 1 ? await this.#directory(file) : null
         if (directory) return directory
-        const name = JSON.stringify(cutText(file, MOST_NAME))
+        const name = JSON.stringify(cutText(file, MAX_NAME))
         return `${name} is not the name of an upload of this session. Upload the file first (createUpload) and give its name, or give its contents: of the machine on which the browser runs only directories are read, for a Playwright client of the user who owns them`
       }
       try {

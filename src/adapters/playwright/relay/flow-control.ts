@@ -1,10 +1,10 @@
 /** Commands without an answer at which a client is not read any more, and at which it is again. */
-const MOST_WAITING = 2_000
+const MAX_WAITING = 2_000
 const FEW_WAITING = 1_000
 /** The browser is not slow where it has answered none for so long: these it holds, for a promise, a dialog or a debugger. */
 const HELD_MS = 1_000
 /** Held or not: more than these nobody means to get an answer to. */
-const MOST_UNANSWERED = 20_000
+const MAX_UNANSWERED = 20_000
 
 /** A command without an answer. */
 export interface Unanswered {
@@ -41,13 +41,13 @@ export class FlowControl {
 
   /** Whether the client asks without end for what is not answered. */
   get isHopeless(): boolean {
-    return this.#unanswered.size >= MOST_UNANSWERED
+    return this.#unanswered.size >= MAX_UNANSWERED
   }
 
   add(command: Unanswered): void {
     this.#unanswered.add(command)
     if (this.#unanswered.size === 1) this.#underWay(true)
-    if (!this.#isFull && this.#unanswered.size - this.#held >= MOST_WAITING) this.#setFull(true)
+    if (!this.#isFull && this.#unanswered.size - this.#held >= MAX_WAITING) this.#setFull(true)
   }
 
   /** Its answer came. */

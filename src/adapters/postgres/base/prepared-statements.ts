@@ -1,5 +1,5 @@
 /** A connection keeps the plan of each; beyond this number, the rare shapes of filters are planned each time. */
-const MOST_PREPARED = 200
+const MAX_PREPARED = 200
 
 const names = new Map<string, string>()
 
@@ -9,7 +9,7 @@ const names = new Map<string, string>()
  */
 export function statementName(text: string): string | undefined {
   const known = names.get(text)
-  if (known || names.size >= MOST_PREPARED) return known
+  if (known || names.size >= MAX_PREPARED) return known
   const name = `tabwire_${names.size + 1}`
   names.set(text, name)
   return name

@@ -5,7 +5,7 @@ import type { MachineReport, MachineStore } from '../../../ports/machine-store.t
 import { asStoreError } from '../base/database-errors.ts'
 import { machines } from '../base/tables.ts'
 
-const MOST_LISTED = 200
+const MAX_LISTED = 200
 
 const REPORTED = ['address', 'version', 'slots', 'live', 'queued', 'warm', 'draining'] as const
 
@@ -96,7 +96,7 @@ export function createMachineRows(pool: pg.Pool): MachineStore {
         .from(machines)
         .where(or(isNull(machines.leftAt), eq(machines.draining, false)))
         .orderBy(asc(machines.startedAt), asc(machines.id))
-        .limit(MOST_LISTED)
+        .limit(MAX_LISTED)
         .catch(fail)
     },
     deleteLeft: async () => {

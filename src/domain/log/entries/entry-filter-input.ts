@@ -3,7 +3,7 @@ import { defineInput, field, orNull, ruled, type EnumDefinition } from '../../..
 import type { ConsoleLevel, RequestOutcome, ResourceType } from '../../../ports/log-entry.ts'
 
 /** Maximum number of HTTP methods in a filter: each entry is compared with each of them. */
-const MOST_METHODS = 50
+const MAX_METHODS = 50
 
 export const CONSOLE_LEVEL: EnumDefinition<ConsoleLevel> = {
   enumName: 'ConsoleLevel',
@@ -58,8 +58,8 @@ const distinct = <T>(item: z.ZodType<T>) => z.array(item).transform((values) => 
 const oneOf = <V extends string>({ values }: EnumDefinition<V>) => z.enum(Object.keys(values) as V[])
 
 const methods = ruled(distinct(z.string()), (values) =>
-  values.length > MOST_METHODS
-    ? { code: 'TOO_LONG', message: `must have at most ${MOST_METHODS} different methods; it has ${values.length}` }
+  values.length > MAX_METHODS
+    ? { code: 'TOO_LONG', message: `must have at most ${MAX_METHODS} different methods; it has ${values.length}` }
     : null,
 )
 

@@ -61,12 +61,12 @@ export class OperationReads {
    * Runs a read of at most so many bytes after the previous ones. Throws ResponseTooLarge if they have used up the
    * limit of a response.
    */
-  read<T>(mostBytes: number, read: (maxBytes: number) => Promise<T>, bytesOf: (found: T) => number): Promise<T> {
+  read<T>(maxBytes: number, read: (maxBytes: number) => Promise<T>, bytesOf: (found: T) => number): Promise<T> {
     return this.#turn.run(async () => {
       this.signal.throwIfAborted()
       if (this.#left <= 0) throw new ResponseTooLarge()
       this.#held ??= this.#waits ? await this.space.reserve(RESPONSE_LIMITS.pageBytes, this.signal) : this.space.hold(0)
-      const found = await read(Math.min(mostBytes, this.#left))
+      const found = await read(Math.min(maxBytes, this.#left))
       this.#left -= bytesOf(found)
       this.#held.resize(RESPONSE_LIMITS.responseBytes - this.#left)
       return found

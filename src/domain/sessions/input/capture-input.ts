@@ -5,7 +5,7 @@ import { DEFAULT_CAPTURE, type CaptureOptions } from '../../../ports/capture.ts'
 const BODY_CAPTURES = ['ALL', 'TEXT', 'NONE'] as const satisfies readonly CaptureOptions['bodies'][]
 
 /** A recorded body must fit into a response, in base64 as well. */
-const MOST_BODY_BYTES = 8 * 1024 * 1024
+const MAX_BODY_BYTES = 8 * 1024 * 1024
 
 export const BODY_CAPTURE: EnumDefinition<CaptureOptions['bodies']> = {
   enumName: 'BodyCapture',
@@ -31,7 +31,7 @@ export const CAPTURE_INPUT = defineInput(
       'Maximum bytes recorded of one body.',
       DEFAULT_CAPTURE.maxBodyBytes,
       1,
-      MOST_BODY_BYTES,
+      MAX_BODY_BYTES,
     ),
     webSocketMessages: field.flagOr('Messages of WebSockets and of event streams.', DEFAULT_CAPTURE.webSocketMessages),
     consoleArguments: field.flagOr('Arguments of console calls, as data.', DEFAULT_CAPTURE.consoleArguments),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MOST_PICTURE_PIXELS, picturePixels } from '../../../contract/picture-pixels.ts'
+import { MAX_PICTURE_PIXELS, picturePixels } from '../../../contract/picture-pixels.ts'
 import { defineInput, field, orNull, ruled, type EnumDefinition } from '../../../contract/input-field.ts'
 import {
   NO_EMULATION,
@@ -205,8 +205,8 @@ export function emulationIssues(
 
 /** Why screenshots of this size would be too large, for people; null: they are not. */
 export function refusePictures(viewport: Viewport, deviceScaleFactor: number): string | null {
-  if (!(picturePixels(viewport, deviceScaleFactor) > MOST_PICTURE_PIXELS)) return null
-  const most = Math.floor(Math.sqrt(MOST_PICTURE_PIXELS / (viewport.width * viewport.height)) * 100) / 100
+  if (!(picturePixels(viewport, deviceScaleFactor) > MAX_PICTURE_PIXELS)) return null
+  const most = Math.floor(Math.sqrt(MAX_PICTURE_PIXELS / (viewport.width * viewport.height)) * 100) / 100
   const size = `${viewport.width} × ${viewport.height}`
   return `must not make pictures of more than 2^29 pixels: with a viewport of ${size}, deviceScaleFactor may be at most ${most}`
 }

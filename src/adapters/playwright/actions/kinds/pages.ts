@@ -1,5 +1,5 @@
 import type { ActionValues } from '../../../../contract/actions/list.ts'
-import { MOST_PICTURE_PIXELS, picturePixels } from '../../../../contract/picture-pixels.ts'
+import { MAX_PICTURE_PIXELS, picturePixels } from '../../../../contract/picture-pixels.ts'
 import { Deadline } from '../../../../async/deadline.ts'
 import { ActionFailure } from '../site/action-failure.ts'
 import type { ActionHandler, ActionSite } from '../site/action-site.ts'
@@ -48,7 +48,7 @@ export const closePage: ActionHandler<ActionValues<'closePage'>> = async (site, 
 export const setViewport: ActionHandler<ActionValues<'setViewport'>> = async (site, { width, height }) => {
   site.details.note({ width, height })
   const { deviceScaleFactor } = site
-  if (picturePixels({ width, height }, deviceScaleFactor) > MOST_PICTURE_PIXELS) {
+  if (picturePixels({ width, height }, deviceScaleFactor) > MAX_PICTURE_PIXELS) {
     const message = `Pictures of ${width} × ${height} with a deviceScaleFactor of ${deviceScaleFactor} would have more than 2^29 pixels.`
     throw new ActionFailure('INVALID_INPUT', message)
   }

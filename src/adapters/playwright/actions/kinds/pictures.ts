@@ -1,6 +1,6 @@
 import type { Locator, Page } from 'playwright'
 import type { ActionValues } from '../../../../contract/actions/list.ts'
-import { MOST_PICTURE_PIXELS } from '../../../../contract/picture-pixels.ts'
+import { MAX_PICTURE_PIXELS } from '../../../../contract/picture-pixels.ts'
 import { isPlaywrightError } from '../../library/playwright-errors.ts'
 import { ActionFailure } from '../site/action-failure.ts'
 import type { ActionHandler, ActionSite } from '../site/action-site.ts'
@@ -9,9 +9,9 @@ import { elementOf } from '../site/locate.ts'
 
 const DEFAULT_QUALITY = 80
 const FORMATS = {
-  PNG: { type: 'png', contentType: 'image/png', extension: 'png', mostPixels: null },
-  JPEG: { type: 'jpeg', contentType: 'image/jpeg', extension: 'jpg', mostPixels: 65_535 },
-  WEBP: { type: 'webp', contentType: 'image/webp', extension: 'webp', mostPixels: 16_383 },
+  PNG: { type: 'png', contentType: 'image/png', extension: 'png', maxPixels: null },
+  JPEG: { type: 'jpeg', contentType: 'image/jpeg', extension: 'jpg', maxPixels: 65_535 },
+  WEBP: { type: 'webp', contentType: 'image/webp', extension: 'webp', maxPixels: 16_383 },
 } as const
 
 const TOO_LARGE =
@@ -41,13 +41,13 @@ export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site
 
 /** What cannot be, before the browser draws all of it. Throws ActionFailure: NOT_ACTIONABLE. */
 function refuseTooLarge({ width, height }: Size, format: keyof typeof FORMATS): void {
-  if (width * height > MOST_PICTURE_PIXELS) throw new ActionFailure('NOT_ACTIONABLE', TOO_LARGE)
-  if (Math.max(width, height) > (FORMATS[format].mostPixels ?? Number.POSITIVE_INFINITY)) throw exceedsFormat(format)
+  if (width * height > MAX_PICTURE_PIXELS) throw new ActionFailure('NOT_ACTIONABLE', TOO_LARGE)
+  if (Math.max(width, height) > (FORMATS[format].maxPixels ?? Number.POSITIVE_INFINITY)) throw exceedsFormat(format)
 }
 
 function exceedsFormat(format: keyof typeof FORMATS): ActionFailure {
-  const { mostPixels } = FORMATS[format]
-  const most = mostPixels === null ? '' : `: ${format} has room for ${mostPixels} pixels a side. PNG has more`
+  const { maxPixels } = FORMATS[format]
+  const most = maxPixels === null ? '' : `: ${format} has room for ${maxPixels} pixels a side. PNG has more`
   return new ActionFailure('NOT_ACTIONABLE', `The picture is too large${most}.`)
 }
 

@@ -5,8 +5,8 @@ import type { TargetRegistry } from '../../cdp/targets/target-registry.ts'
 /** How long after a client's input a dialog counts as its consequence: pages ask a server first, or load. */
 const FOLLOWS_MS = 10_000
 /** Openings that are kept until Playwright reports the dialog, and so much of each message. */
-const MOST_OPENINGS = 50
-const MOST_MESSAGE = 1_000
+const MAX_OPENINGS = 50
+const MAX_MESSAGE = 1_000
 
 /** One attached client. */
 export interface InputClient {
@@ -34,8 +34,8 @@ export class ClientInputs {
       const page = targets.source(sessionId)?.page
       if (!page) return
       const author = this.#authorOn([page.pageId, page.openerPageId])
-      this.#openings.push({ type, message: message.slice(0, MOST_MESSAGE), author })
-      if (this.#openings.length > MOST_OPENINGS) this.#openings.shift()
+      this.#openings.push({ type, message: message.slice(0, MAX_MESSAGE), author })
+      if (this.#openings.length > MAX_OPENINGS) this.#openings.shift()
     })
   }
 
@@ -60,7 +60,7 @@ export class ClientInputs {
 
   /** The client whose input a dialog follows that has just opened: on its page, or on the page that opened it. Null: none. */
   authorOf(dialog: Dialog): InputClient | null {
-    const [type, message] = [dialog.type(), dialog.message().slice(0, MOST_MESSAGE)]
+    const [type, message] = [dialog.type(), dialog.message().slice(0, MAX_MESSAGE)]
     const index = this.#openings.findIndex((opening) => opening.type === type && opening.message === message)
     const [opening] = index < 0 ? [] : this.#openings.splice(index, 1)
     return opening?.author && this.#inputs.has(opening.author) ? opening.author : null

@@ -5,13 +5,13 @@ import type { TargetRegistry } from '../../cdp/targets/target-registry.ts'
 import { SECRET_FIELDS } from './secret-fields.ts'
 
 /** Characters of one text: of a longer one its beginning is enough to find it. */
-const MOST_CHARACTERS = 1_000
+const MAX_CHARACTERS = 1_000
 /** Questions to a page that it has not answered yet: what is typed beyond them counts as secret until one more is asked. */
-const MOST_UNANSWERED = 16
+const MAX_UNANSWERED = 16
 /** How long a page may take to tell what has the focus before it is typed into. */
 const ANSWER_MS = 500
 /** Pages of which something is remembered. */
-const MOST_PAGES = 100
+const MAX_PAGES = 100
 
 /** What is typed into: whether that may be secret, and what it holds so far; null: nobody can tell. */
 export interface Focused {
@@ -37,7 +37,7 @@ const LOOK_AT_FOCUS = `(({ selector, symbol }) => {
   if (element.matches(selector)) known.add(element)
   if (!known.has(element)) return { isSecret: false, value: null }
   const isPart = element.maxLength === 1 || typeof element.value !== 'string'
-  return { isSecret: true, value: isPart ? null : element.value.slice(0, ${MOST_CHARACTERS}) }
+  return { isSecret: true, value: isPart ? null : element.value.slice(0, ${MAX_CHARACTERS}) }
 })(${JSON.stringify(SECRET_FIELDS)})`
 
 /**
@@ -82,16 +82,16 @@ export class SecretTyping {
   async typed(pageId: string | null, text: string, asked?: Promise<Focused | null>): Promise<void> {
     if (text === '') return
     let run = this.#runs.get(pageId)
-    if (run && run.length + text.length > MOST_CHARACTERS) {
+    if (run && run.length + text.length > MAX_CHARACTERS) {
       this.moved(pageId)
       run = undefined
     }
     if (!run) this.#runs.set(pageId, (run = new Run(this.#expectSecret)))
-    const question = run.unanswered < MOST_UNANSWERED ? (asked ?? this.#ask(pageId)) : null
+    const question = run.unanswered < MAX_UNANSWERED ? (asked ?? this.#ask(pageId)) : null
     const answered = question?.then(run.asked())
-    run.add(text.slice(0, MOST_CHARACTERS))
+    run.add(text.slice(0, MAX_CHARACTERS))
     for (const oldest of this.#runs.keys()) {
-      if (this.#runs.size <= MOST_PAGES) break
+      if (this.#runs.size <= MAX_PAGES) break
       this.#runs.delete(oldest)
     }
     if (answered) await Deadline.isMet(answered, ANSWER_MS)
@@ -240,5 +240,5 @@ function focusedIn(given: unknown): Focused | null {
   if (typeof given !== 'object' || given === null) return null
   const { isSecret, value } = given as { isSecret?: unknown; value?: unknown }
   if (typeof isSecret !== 'boolean') return null
-  return { isSecret, value: typeof value === 'string' ? value.slice(0, MOST_CHARACTERS) : null }
+  return { isSecret, value: typeof value === 'string' ? value.slice(0, MAX_CHARACTERS) : null }
 }

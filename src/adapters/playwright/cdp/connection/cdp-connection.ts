@@ -30,7 +30,7 @@ import { UtilityWorlds } from './utility-worlds.ts'
 import { BrowserGone } from '../protocol/target-gone.ts'
 
 /** Limit of a message. At 100 MiB (on a pipe) Chromium considers its connection broken and exits. */
-const MOST_BYTES = 99 * 1024 * 1024
+const MAX_BYTES = 99 * 1024 * 1024
 /** How long to read the rest of a browser's output after its input pipe broke. */
 const FINAL_READ_MS = 500
 const SERVER_ERROR = -32_000
@@ -230,7 +230,7 @@ export class CdpConnection implements ScheduledWork {
     if (this.#closed) return () => {}
     const id = this.#ids.next()
     const pieces = encodeCommand(id, command)
-    if (pieces.reduce((bytes, piece) => bytes + piece.length, 0) > MOST_BYTES) return null
+    if (pieces.reduce((bytes, piece) => bytes + piece.length, 0) > MAX_BYTES) return null
     const forget = this.#tenants.expect(id, answered)
     for (const piece of pieces) this.#input.write(piece)
     return forget

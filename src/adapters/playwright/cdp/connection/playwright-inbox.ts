@@ -1,7 +1,7 @@
 import type { CdpMessage } from '../protocol/cdp-message.ts'
 
-const MOST_MESSAGES = 500
-const MOST_BYTES = 1024 * 1024
+const MAX_MESSAGES = 500
+const MAX_BYTES = 1024 * 1024
 
 interface Waiting {
   message: CdpMessage
@@ -41,7 +41,7 @@ export class PlaywrightInbox {
 
   /** Reading must pause, or the messages that Playwright has not handled yet would grow without bound. */
   get isFull(): boolean {
-    return this.#queue.length - this.#start >= MOST_MESSAGES || this.#bytes >= MOST_BYTES
+    return this.#queue.length - this.#start >= MAX_MESSAGES || this.#bytes >= MAX_BYTES
   }
 
   /** Whether `drain` would deliver one now. */
@@ -56,7 +56,7 @@ export class PlaywrightInbox {
       this.#queue[this.#start] = HANDED
       this.#start += 1
       this.#bytes -= bytes
-      if (this.#start === this.#queue.length || this.#start >= MOST_MESSAGES) {
+      if (this.#start === this.#queue.length || this.#start >= MAX_MESSAGES) {
         this.#queue = this.#queue.slice(this.#start)
         this.#start = 0
       }

@@ -30,7 +30,7 @@ const SHARE = 0.15
 /** Milliseconds that a pipe may use at once beyond its share. */
 const BURST_MS = 300
 /** Most debt beyond the burst, so that a pipe is not paused for long because of the time it used while alone. */
-const MOST_DEBT_MS = 60
+const MAX_DEBT_MS = 60
 /** How long a pipe counts as in use after its last message. */
 const IN_USE_MS = 1_000
 
@@ -98,7 +98,7 @@ export class FairScheduler {
     const { level, at, lowSince } = this.#budgets.get(work) ?? { level: 0, at: now, lowSince: now }
     const left = Math.max(0, level - (now - at) * SHARE)
     this.#budgets.set(work, {
-      level: Math.min(left + milliseconds, BURST_MS + MOST_DEBT_MS),
+      level: Math.min(left + milliseconds, BURST_MS + MAX_DEBT_MS),
       at: now,
       lowSince: left < BURST_MS / 2 ? now : lowSince,
     })

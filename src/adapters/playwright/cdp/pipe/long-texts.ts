@@ -24,7 +24,7 @@ export class LongTexts {
    * What is left of a message in valid UTF-8, and its long strings. Each string is checked as strictly as the parser
    * does, since the long ones are handed on as they are: a NUL would end the message early.
    */
-  static taken(message: Buffer, mostStrings: number): { rest: Buffer; texts: LongTexts } | 'INVALID' | 'TOO_MANY' {
+  static taken(message: Buffer, maxStrings: number): { rest: Buffer; texts: LongTexts } | 'INVALID' | 'TOO_MANY' {
     const name = randomUUID()
     const literals: Buffer[] = []
     const kept: Buffer[] = []
@@ -34,7 +34,7 @@ export class LongTexts {
       const end = endOfString(message, at)
       if (end === null) return 'INVALID'
       strings += 1
-      if (strings > mostStrings) return 'TOO_MANY'
+      if (strings > maxStrings) return 'TOO_MANY'
       if (end - at > LONG_BYTES) {
         kept.push(message.subarray(keptUntil, at), Buffer.from(`"${name} ${literals.length}"`))
         literals.push(message.subarray(at, end))

@@ -5,7 +5,7 @@ import type { MessageHolder, UnfinishedMessages } from './unfinished-messages.ts
 const NUL = 0
 /** Many pieces smaller than this are joined: each has a fixed cost. */
 const SMALL_PIECE = 4096
-const MOST_SMALL_PIECES = 256
+const MAX_SMALL_PIECES = 256
 
 /**
  * Splits the bytes of a pipe into NUL-terminated messages. Of a message that is too large, only the ends are kept while
@@ -122,8 +122,8 @@ export class MessageFramer implements MessageHolder {
 
   #joinSmall(piece: Buffer): void {
     this.#smallPieces = piece.length < SMALL_PIECE ? this.#smallPieces + 1 : 0
-    if (this.#smallPieces < MOST_SMALL_PIECES) return
-    this.#pieces.push(Buffer.concat(this.#pieces.splice(-MOST_SMALL_PIECES)))
+    if (this.#smallPieces < MAX_SMALL_PIECES) return
+    this.#pieces.push(Buffer.concat(this.#pieces.splice(-MAX_SMALL_PIECES)))
     this.#smallPieces = 0
   }
 

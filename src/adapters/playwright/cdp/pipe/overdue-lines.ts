@@ -23,20 +23,20 @@ const TIMESTAMP = /"timestamp":([\d.e+]+)/
  * the rest in memory, without limit, and sends every response after all of it.
  */
 export class OverdueLines {
-  readonly #mostMs: number
+  readonly #maxMs: number
   #isBehind = false
   #leftOut = 0
   #lookedAt = 0
 
-  /** `mostMs`: how late a line may be read. */
-  constructor(mostMs: number) {
-    this.#mostMs = mostMs
+  /** `maxMs`: how late a line may be read. */
+  constructor(maxMs: number) {
+    this.#maxMs = maxMs
   }
 
   /** A line was read. `behindMs`: how long the browser has sent more than its share of the server's time allows. */
   noteReceived(timestamp: number, behindMs: number): void {
     // A server that was suspended reads everything late, which must not count as an overload.
-    this.#isBehind = behindMs > this.#mostMs && Date.now() - timestamp > this.#mostMs
+    this.#isBehind = behindMs > this.#maxMs && Date.now() - timestamp > this.#maxMs
   }
 
   /** Whether the message is a line to skip. */
@@ -49,7 +49,7 @@ export class OverdueLines {
     if (this.#leftOut % LOOK_EVERY.lines === 0 || now - this.#lookedAt > LOOK_EVERY.milliseconds) {
       this.#lookedAt = now
       const timestamp = Number(TIMESTAMP.exec(message.toString('latin1'))?.[1] ?? 0)
-      this.#isBehind = Date.now() - timestamp > this.#mostMs * RESUMED_AT
+      this.#isBehind = Date.now() - timestamp > this.#maxMs * RESUMED_AT
     }
     return this.#isBehind
   }

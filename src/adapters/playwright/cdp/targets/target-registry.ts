@@ -39,7 +39,7 @@ export interface TargetsObserver {
 
 const REFRESH_MS = 1_000
 /** How often an untitled page is checked again: each check is a command to the browser. */
-const MOST_ASKED = 5
+const MAX_ASKED = 5
 
 const WORKER_TYPES: ReadonlySet<string> = new Set(['worker', 'shared_worker', 'service_worker'])
 
@@ -364,7 +364,7 @@ export class TargetRegistry {
     const { url, title } = info
     const isListed = url === page.listed.url && title === page.listed.title
     // A page may set the very title under which it was listed while it had none.
-    const isAskedAgain = isListed && page.title === '' && title !== '' && page.listed.asked < MOST_ASKED
+    const isAskedAgain = isListed && page.title === '' && title !== '' && page.listed.asked < MAX_ASKED
     if (isListed && !isAskedAgain) return this.#show(page, cutUrl(url), page.title)
     page.listed = { url, title, asked: isListed ? page.listed.asked + 1 : 0 }
     const { listed } = page

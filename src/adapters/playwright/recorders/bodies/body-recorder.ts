@@ -39,10 +39,10 @@ const BODIES_MS = 1_000
  */
 const READ_MS = 250
 /** Bytes of bodies that are fetched and stored concurrently for one session; more have to wait. */
-const MOST_BYTES_AT_ONCE = 16 * 1024 * 1024
-const MOST_AT_ONCE = 64
+const MAX_BYTES_AT_ONCE = 16 * 1024 * 1024
+const MAX_AT_ONCE = 64
 /** Most entries of one session that wait for their bodies. */
-const MOST_WAITING = 2_000
+const MAX_WAITING = 2_000
 /**
  * Bytes of the newest bodies that the browser keeps even if their page is gone. Each body is fetched as soon as it is
  * complete, so this has to suffice for those that arrive while the server is busy.
@@ -78,7 +78,7 @@ export class BodyRecorder {
   readonly #saveBody: EventSink['saveBody']
   readonly #capture: BodyCapture
   readonly #sent: SentBodies
-  readonly #atOnce = new ByteBudget(MOST_BYTES_AT_ONCE, MOST_AT_ONCE)
+  readonly #atOnce = new ByteBudget(MAX_BYTES_AT_ONCE, MAX_AT_ONCE)
   readonly #collecting = new Set<Collecting>()
 
   constructor(
@@ -127,7 +127,7 @@ export class BodyRecorder {
     const request = this.#requestPart(exchange, sent)
     const response = continues === null ? this.#responsePart(exchange, outcome) : this.#hopPart(exchange)
     if (request && response) return bodiesOf(request, response)
-    if (this.#collecting.size >= MOST_WAITING) return bodiesOf(request ?? LATE, response ?? LATE)
+    if (this.#collecting.size >= MAX_WAITING) return bodiesOf(request ?? LATE, response ?? LATE)
     return this.#inTime(request, response, (late) => [
       request ? null : this.#fetchRequest(chainId, exchange, sent!, late),
       response ? null : this.#fetchResponse(chainId, exchange, late),

@@ -8,15 +8,15 @@ interface Waiting {
  * alone.
  */
 export class ByteBudget {
-  readonly #mostBytes: number
-  readonly #mostCount: number
+  readonly #maxBytes: number
+  readonly #maxCount: number
   readonly #waiting = new Set<Waiting>()
   #bytes = 0
   #count = 0
 
-  constructor(mostBytes: number, mostCount: number) {
-    this.#mostBytes = mostBytes
-    this.#mostCount = mostCount
+  constructor(maxBytes: number, maxCount: number) {
+    this.#maxBytes = maxBytes
+    this.#maxCount = maxCount
   }
 
   /**
@@ -69,6 +69,6 @@ export class ByteBudget {
   }
 
   #hasSpaceFor(bytes: number): boolean {
-    return this.#count === 0 || (this.#count < this.#mostCount && this.#bytes + bytes <= this.#mostBytes)
+    return this.#count === 0 || (this.#count < this.#maxCount && this.#bytes + bytes <= this.#maxBytes)
   }
 }

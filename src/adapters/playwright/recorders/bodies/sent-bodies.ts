@@ -20,8 +20,8 @@ export interface SentBody {
 type Ask = (chainId: string, sessionId: string) => Promise<Uint8Array | null>
 
 /** Most bytes, and most requests, that are remembered for one session. */
-const MOST_HELD_BYTES = 16 * 1024 * 1024
-const MOST_HELD = 2_000
+const MAX_HELD_BYTES = 16 * 1024 * 1024
+const MAX_HELD = 2_000
 
 /** Bodies of pending requests. A request may never end, so memory is bounded: the oldest is forgotten first. */
 export class SentBodies {
@@ -46,7 +46,7 @@ export class SentBodies {
     this.#heldBytes += heldBytesOf(sent)
     this.#askFor(chainId, sent)
     for (const oldest of this.#held.keys()) {
-      if (this.#heldBytes <= MOST_HELD_BYTES && this.#held.size <= MOST_HELD) break
+      if (this.#heldBytes <= MAX_HELD_BYTES && this.#held.size <= MAX_HELD) break
       this.#forget(oldest)
     }
   }
@@ -62,7 +62,7 @@ export class SentBodies {
     }
     this.#lengths.set(chainId, length)
     const [oldest] = this.#lengths.keys()
-    if (oldest !== undefined && this.#lengths.size > MOST_HELD) this.#lengths.delete(oldest)
+    if (oldest !== undefined && this.#lengths.size > MAX_HELD) this.#lengths.delete(oldest)
   }
 
   /** Body of the request, which is forgotten unless the request is repeated. Undefined: it was forgotten already. */

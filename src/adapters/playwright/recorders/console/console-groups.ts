@@ -1,7 +1,7 @@
 /** A page may open groups without end. Documented in docs/log.md. */
-const MOST_DEEP = 100
+const MAX_DEEP = 100
 /** Most documents with open groups. */
-const MOST_CONTEXTS = 1_000
+const MAX_CONTEXTS = 1_000
 
 /** Open console groups of each document and worker. */
 export class ConsoleGroups {
@@ -9,13 +9,13 @@ export class ConsoleGroups {
   readonly #depths = new Map<string, Map<number, number>>()
 
   depth(sessionId: string, contextId: number): number {
-    return Math.min(MOST_DEEP, this.#depths.get(sessionId)?.get(contextId) ?? 0)
+    return Math.min(MAX_DEEP, this.#depths.get(sessionId)?.get(contextId) ?? 0)
   }
 
   opened(sessionId: string, contextId: number): void {
     const contexts = this.#depths.get(sessionId) ?? new Map<number, number>()
     this.#depths.set(sessionId, contexts)
-    if (contexts.size < MOST_CONTEXTS) contexts.set(contextId, (contexts.get(contextId) ?? 0) + 1)
+    if (contexts.size < MAX_CONTEXTS) contexts.set(contextId, (contexts.get(contextId) ?? 0) + 1)
   }
 
   closed(sessionId: string, contextId: number): void {

@@ -9,7 +9,7 @@ const TRIPS_PER_SECOND = 100
 /** Limit of one line. */
 const TRIPS_PER_LINE = 32
 /** Concurrent lines: in a burst the others keep only their previews. */
-const MOST_LINES = 16
+const MAX_LINES = 16
 /** A slower round trip counts as several: one for each of these. Measured: 0.3 to 2 ms, on a busy machine 150. */
 const USUAL_MS = 50
 /** A member is read with its strings, however long they are; this many UTF-16 code units count as a round trip. */
@@ -18,9 +18,9 @@ const TEXT_PER_TRIP = 16_384
  * Most members of an object that is read. The browser reads all or none: measured, an object of 100,000 members blocks
  * its page for 12 s.
  */
-const MOST_MEMBERS = 500
+const MAX_MEMBERS = 500
 /** Counts without running code of the page: the browser terminates it if it would have a side effect. */
-const COUNT_MEMBERS = `function () { let count = 0; for (const name in this) if (++count > ${MOST_MEMBERS}) break; return count }`
+const COUNT_MEMBERS = `function () { let count = 0; for (const name in this) if (++count > ${MAX_MEMBERS}) break; return count }`
 
 type Properties = CdpResult<'Runtime.getProperties'>
 type Property = Properties['result'][number]
@@ -72,7 +72,7 @@ export class DeepValues {
 
   /** Whether a line may be read further now. */
   canRead(line: DeepLine): boolean {
-    if (line.unread.length === 0 || this.#lines.size >= MOST_LINES || this.#late.has(line.sessionId)) return false
+    if (line.unread.length === 0 || this.#lines.size >= MAX_LINES || this.#late.has(line.sessionId)) return false
     const now = performance.now()
     this.#trips = Math.min(TRIPS_PER_SECOND, this.#trips + ((now - this.#countedAt) / 1_000) * TRIPS_PER_SECOND)
     this.#countedAt = now
@@ -116,7 +116,7 @@ export class DeepValues {
     const { result, exceptionDetails } = await this.#ask(line, () =>
       this.#connection.send('Runtime.callFunctionOn', params, line.sessionId),
     )
-    return exceptionDetails !== undefined || typeof result.value !== 'number' || result.value > MOST_MEMBERS
+    return exceptionDetails !== undefined || typeof result.value !== 'number' || result.value > MAX_MEMBERS
   }
 
   async #readEntries(line: DeepLine, value: ConsoleValue, objectId: string): Promise<Unread[]> {
@@ -214,7 +214,7 @@ export class DeepValues {
 /** For other subtypes the description is complete, or the members are useless. */
 function isReadable({ subtype, length = 0 }: ConsoleValue): boolean {
   if (subtype === undefined || subtype === 'error') return true
-  return (subtype === 'array' || subtype === 'map' || subtype === 'set') && length <= MOST_MEMBERS
+  return (subtype === 'array' || subtype === 'map' || subtype === 'set') && length <= MAX_MEMBERS
 }
 
 /** Whether a part of a value, at any depth, was not sent. */

@@ -3,7 +3,7 @@ import type { EntryDraft } from '../../../../ports/log-entry.ts'
 /** How long an entry, and all later ones, wait for its missing parts. */
 const HOLDING_MS = 500
 /** Most entries that wait behind one. */
-const MOST_HELD = 500
+const MAX_HELD = 500
 
 interface Held {
   make: () => EntryDraft
@@ -29,7 +29,7 @@ export class DraftQueue {
   push(draft: EntryDraft): void {
     if (this.#held.length === 0) return this.#record(draft)
     this.#held.push({ make: () => draft, isReady: true, giveUp: () => undefined, timer: undefined })
-    if (this.#held.length > MOST_HELD) this.releaseAll()
+    if (this.#held.length > MAX_HELD) this.releaseAll()
   }
 
   /**
@@ -41,7 +41,7 @@ export class DraftQueue {
     held.timer = setTimeout(() => this.#settle(held), HOLDING_MS)
     this.#held.push(held)
     void ready.then(() => this.#settle(held))
-    if (this.#held.length > MOST_HELD) this.releaseAll()
+    if (this.#held.length > MAX_HELD) this.releaseAll()
   }
 
   /** Resolves when all drafts that are held now were recorded. */

@@ -2,7 +2,7 @@
  * Rejections that may still be handled; for a page with more unhandled ones, late handling of the oldest is not
  * recognized.
  */
-const MOST_REMEMBERED = 1_000
+const MAX_REMEMBERED = 1_000
 
 /** Numbers the uncaught exceptions of one browser session, and maps their ids to the numbers. */
 export class UncaughtExceptions {
@@ -13,7 +13,7 @@ export class UncaughtExceptions {
     this.#count += 1
     this.#numbers.set(`${sessionId}:${exceptionId}`, this.#count)
     const [oldest] = this.#numbers.keys()
-    if (oldest !== undefined && this.#numbers.size > MOST_REMEMBERED) this.#numbers.delete(oldest)
+    if (oldest !== undefined && this.#numbers.size > MAX_REMEMBERED) this.#numbers.delete(oldest)
     return this.#count
   }
 

@@ -11,7 +11,7 @@ export interface Cookies {
 
 const NO_COOKIES: Cookies = { list: [], omitted: 0 }
 /** Most reasons that are stored for one cookie; browsers have a few dozen. */
-const MOST_REASONS = 10
+const MAX_REASONS = 10
 /** The latest valid DateTime. */
 const LAST_TIME = Date.UTC(9999, 11, 31)
 
@@ -69,7 +69,7 @@ type Judgement = Pick<RequestCookie, 'blockedReasons' | 'exemptionReason'>
 
 function judged(reasons: readonly string[] = [], exemption?: string): Judgement {
   return {
-    blockedReasons: reasons.slice(0, MOST_REASONS).map((reason) => cutText(reason, TEXT_LIMITS.cookieAttribute)),
+    blockedReasons: reasons.slice(0, MAX_REASONS).map((reason) => cutText(reason, TEXT_LIMITS.cookieAttribute)),
     exemptionReason:
       exemption === undefined || exemption === 'None' ? null : cutText(exemption, TEXT_LIMITS.cookieAttribute),
   }

@@ -9,7 +9,7 @@ const NEVER_SENT = /^(?:Preflight|DisallowedByMode|CorsDisabledScheme|Insecure|I
 /** Types of requests that browsers send on behalf of a page that may be gone, and that no page can cancel. */
 const PING_TYPES: ReadonlySet<string | undefined> = new Set(['Ping', 'CSPViolationReport'])
 /** Longest body of a fetch that may outlive its page. */
-const MOST_KEEPALIVE_BYTES = 65_536
+const MAX_KEEPALIVE_BYTES = 65_536
 
 export function failureOf(event: CdpEvents['Network.loadingFailed']): string {
   const text = event.errorText || 'failed'
@@ -42,7 +42,7 @@ export const isPing = ({ browserType }: Exchange) => PING_TYPES.has(browserType)
 /** Whether it may continue without its page. The browser does not report which fetches do. */
 export function mayOutlivePage(exchange: Exchange): boolean {
   if (isPing(exchange)) return true
-  return exchange.resourceType === 'FETCH' && (exchange.bodyBytes ?? MOST_KEEPALIVE_BYTES) <= MOST_KEEPALIVE_BYTES
+  return exchange.resourceType === 'FETCH' && (exchange.bodyBytes ?? MAX_KEEPALIVE_BYTES) <= MAX_KEEPALIVE_BYTES
 }
 
 /** The same for a request that delivers data; a fetch that only reads data is of no use without its page. */

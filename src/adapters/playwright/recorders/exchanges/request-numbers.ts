@@ -1,7 +1,7 @@
 /** A request's issue, for example, is reported after its end, but not long after. */
-const MOST_REMEMBERED = 2_000
+const MAX_REMEMBERED = 2_000
 /** Most waiters for requests that other processes of the browser have reported first. */
-const MOST_WAITING = 100
+const MAX_WAITING = 100
 
 /** Numbers of requests within their session, by the browser's ids. */
 export class RequestNumbers {
@@ -18,7 +18,7 @@ export class RequestNumbers {
     this.#numbers.delete(browserId)
     this.#numbers.set(browserId, requestId)
     const [oldest] = this.#numbers.keys()
-    if (oldest !== undefined && this.#numbers.size > MOST_REMEMBERED) this.#numbers.delete(oldest)
+    if (oldest !== undefined && this.#numbers.size > MAX_REMEMBERED) this.#numbers.delete(oldest)
     this.#waiting.get(browserId)?.resolve()
     this.#waiting.delete(browserId)
   }
@@ -30,7 +30,7 @@ export class RequestNumbers {
 
   /** Resolves once the request is known; at once if there are too many waiters. */
   known(browserId: string): Promise<void> {
-    if (this.#numbers.has(browserId) || this.#waiting.size >= MOST_WAITING) return Promise.resolve()
+    if (this.#numbers.has(browserId) || this.#waiting.size >= MAX_WAITING) return Promise.resolve()
     const waiting = this.#waiting.get(browserId) ?? Promise.withResolvers<void>()
     this.#waiting.set(browserId, waiting)
     return waiting.promise

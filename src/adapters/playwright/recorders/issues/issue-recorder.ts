@@ -10,7 +10,7 @@ import { describeIssue } from './issue-text.ts'
 import type { RequestNumbers } from '../exchanges/request-numbers.ts'
 
 /** Most remembered issues of a document, for detecting duplicates; the browser keeps about as many. */
-const MOST_KNOWN = 1_000
+const MAX_KNOWN = 1_000
 const DETAILS = { values: 100, depth: 5, text: TEXT_LIMITS.issue }
 /** Members that identify things only within one run of the browser. */
 const IDS: ReadonlySet<string> = new Set([
@@ -24,7 +24,7 @@ const IDS: ReadonlySet<string> = new Set([
   'documentNodeId',
 ])
 /** Concurrent lookups of elements: each is a round trip. */
-const MOST_LOOKUPS = 8
+const MAX_LOOKUPS = 8
 /** Length of the start tag of an element. */
 const ELEMENT_TEXT = 512
 
@@ -111,7 +111,7 @@ export class IssueRecorder {
       data: { ...data, requestId: browserId === null ? null : this.#numbers.of(browserId) },
     })
     const isUnknown = browserId !== null && this.#numbers.of(browserId) === null
-    const looksUp = node !== null && this.#lookups < MOST_LOOKUPS
+    const looksUp = node !== null && this.#lookups < MAX_LOOKUPS
     if (!isUnknown && !looksUp) return this.#recorder.record(draft())
     let affectedElement: string | null = null
     const found = looksUp ? this.#startTag(node, sessionId).then((tag) => void (affectedElement = tag)) : null
@@ -146,7 +146,7 @@ export class IssueRecorder {
     const known = this.#known.get(sessionId) ?? new Set()
     this.#known.set(sessionId, known)
     if (known.has(key)) return false
-    if (known.size < MOST_KNOWN) known.add(key)
+    if (known.size < MAX_KNOWN) known.add(key)
     return true
   }
 }

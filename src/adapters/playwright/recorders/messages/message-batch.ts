@@ -33,8 +33,8 @@ export class MessageBudget {
 
   /** Whether a message of the size may be stored; `beginsEntry`: it is the first of its entry. */
   take(size: number, beginsEntry: boolean): boolean {
-    const { sizePerSecond, burst, entries, size: mostSize } = this.#caps
-    if (this.#size + size > mostSize || (beginsEntry && this.#entries >= entries)) return false
+    const { sizePerSecond, burst, entries, size: maxSize } = this.#caps
+    if (this.#size + size > maxSize || (beginsEntry && this.#entries >= entries)) return false
     const now = this.#now()
     this.#left = Math.min(burst, this.#left + ((now - this.#filledAt) / 1000) * sizePerSecond)
     this.#filledAt = now

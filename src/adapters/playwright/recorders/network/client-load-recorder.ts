@@ -9,7 +9,7 @@ import { headerOf, headersOf, type Headers } from '../exchanges/network-headers.
 
 const METHOD = 'Network.loadNetworkResource'
 /** Most pending loads of clients; more are counted as dropped. */
-const MOST_PENDING = 1_000
+const MAX_PENDING = 1_000
 
 interface ClientLoad {
   /** The browser responded; `failure`: it did not execute the command. Null: the response is unknown. */
@@ -55,7 +55,7 @@ export class ClientLoadRecorder {
     const url = typeof given === 'string' ? URL.parse(given) : null
     if (!url || !/^https?:$/.test(url.protocol)) return null
     const requestId = this.#nextNumber()
-    if (this.#pending.size >= MOST_PENDING) {
+    if (this.#pending.size >= MAX_PENDING) {
       this.#recorder.missed('NETWORK_REQUEST', 'FLOOD')
       return null
     }

@@ -44,7 +44,7 @@ import { isOfDataUrl, requestIdOf, type TooLarge } from '../../cdp/pipe/oversize
 import type { TrackedPage, TargetRegistry, TrackedSession } from '../../cdp/targets/target-registry.ts'
 
 /** Most remembered requests that had a message that was too large, or that wait for credentials. */
-const MOST_REMEMBERED = 2_000
+const MAX_REMEMBERED = 2_000
 
 const UNREPORTED = { endTimestamp: null, encodedBytes: null } as const
 
@@ -62,13 +62,13 @@ export class NetworkRecorder {
   readonly #inFlight = new Map<string, Exchange>()
   readonly #chains = new Chains((chainId) => this.#inFlight.has(chainId))
   /** Requests that are counted instead of recorded, with the session that reported them. */
-  readonly #tooLarge = new LRUCache<string, string>({ max: MOST_REMEMBERED })
+  readonly #tooLarge = new LRUCache<string, string>({ max: MAX_REMEMBERED })
   readonly #ended = new EndedRequests((ended, bodies) => this.#write(ended, bodies))
   readonly #left = new LeftRequests()
   /** Requests cut by the end of the session; pages that still live may report them again. */
   readonly #cut = new Set<string>()
   /** Requests that Playwright continues, by their ids in the Fetch domain. */
-  readonly #fetches = new LRUCache<string, string>({ max: MOST_REMEMBERED })
+  readonly #fetches = new LRUCache<string, string>({ max: MAX_REMEMBERED })
   /** Numbers of the newest hops, for the browser's other reports on a request. */
   readonly numbers = new RequestNumbers()
   #credentials: Pick<AuthorizationRedaction, 'areFor'> | null = null

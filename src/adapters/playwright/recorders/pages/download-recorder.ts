@@ -46,7 +46,7 @@ const BYTES_PER_MS = 500_000
 /** Downloads whose sizes are checked in one turn of the event loop, about 5 µs each. */
 const LOOKED_AT_ONCE = 200
 /** Most remembered downloads that were canceled and are gone. */
-const MOST_GONE = 1_000
+const MAX_GONE = 1_000
 
 /**
  * Records each download when it has ended and its file was stored. A download that exceeds the rest of the owner's
@@ -311,7 +311,7 @@ export class DownloadRecorder {
     if (!canceled || NAMELESS.test(guid)) return
     this.#gone.set(guid, canceled)
     const [oldest] = this.#gone.keys()
-    if (this.#gone.size > MOST_GONE && oldest !== undefined) this.#gone.delete(oldest)
+    if (this.#gone.size > MAX_GONE && oldest !== undefined) this.#gone.delete(oldest)
   }
 
   #grown(guid: string, download: Download, bytes: number, slack = 0): void {
