@@ -93,13 +93,13 @@ function Header(props: { list: SessionList; state: ReturnType<Api['state']>; onS
 /** Refetched whenever a session has started or ended. */
 function Slots({ list }: { list: SessionList }) {
   useSyncExternalStore(list.changes.subscribe, list.changes.version)
-  const [{ data }, ask] = useQuery({ query: Overview })
+  const [{ data }, refetch] = useQuery({ query: Overview })
   const statuses = list.statuses()
   useEffect(() => {
     // Debounced: related changes, such as a browser and its successor in the pool, need one query.
-    const timer = setTimeout(() => ask(), 500)
+    const timer = setTimeout(() => refetch(), 500)
     return () => clearTimeout(timer)
-  }, [ask, statuses])
+  }, [refetch, statuses])
   if (!data) return null
   const { live, total, warm, queued } = data.capacity
   return (

@@ -1,5 +1,5 @@
 /** Rendering a log takes most of a frame, and more frequent changes are unreadable. */
-const TELL_EVERY_MS = 50
+const NOTIFY_EVERY_MS = 50
 
 /**
  * Notifies of the first change at the next frame, and of further ones at most twenty times a second. For
@@ -8,8 +8,8 @@ const TELL_EVERY_MS = 50
 export class Changes {
   readonly #listeners = new Set<() => void>()
   #version = 0
-  #isTelling = false
-  #toldAt = Number.NEGATIVE_INFINITY
+  #isNotifying = false
+  #notifiedAt = Number.NEGATIVE_INFINITY
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener)
@@ -18,18 +18,18 @@ export class Changes {
 
   readonly version = (): number => this.#version
 
-  tell(): void {
-    if (this.#isTelling) return
-    this.#isTelling = true
-    const wait = this.#toldAt + TELL_EVERY_MS - performance.now()
-    if (wait > 0) setTimeout(() => this.#tellAtFrame(), wait)
-    else this.#tellAtFrame()
+  notify(): void {
+    if (this.#isNotifying) return
+    this.#isNotifying = true
+    const wait = this.#notifiedAt + NOTIFY_EVERY_MS - performance.now()
+    if (wait > 0) setTimeout(() => this.#notifyAtFrame(), wait)
+    else this.#notifyAtFrame()
   }
 
-  #tellAtFrame(): void {
+  #notifyAtFrame(): void {
     requestAnimationFrame((now) => {
-      this.#isTelling = false
-      this.#toldAt = now
+      this.#isNotifying = false
+      this.#notifiedAt = now
       this.#version += 1
       for (const listener of this.#listeners) listener()
     })

@@ -176,8 +176,8 @@ export const BodyContent = graphql(`
   }
 `)
 
-export const SocketMessages = graphql(`
-  query SocketMessages($session: ID!, $webSocketId: Int!, $after: String) {
+export const WebSocketMessages = graphql(`
+  query WebSocketMessages($session: ID!, $webSocketId: Int!, $after: String) {
     session(id: $session) {
       id
       webSocketMessages(first: 10, after: $after, filter: { webSocketId: $webSocketId }) {
@@ -204,8 +204,8 @@ export const SocketMessages = graphql(`
   }
 `)
 
-export const StreamMessages = graphql(`
-  query StreamMessages($session: ID!, $requestId: ID!, $after: String) {
+export const ServerSentEvents = graphql(`
+  query ServerSentEvents($session: ID!, $requestId: ID!, $after: String) {
     session(id: $session) {
       id
       eventSourceMessages(first: 10, after: $after, filter: { networkRequestId: $requestId }) {
@@ -229,8 +229,8 @@ export const StreamMessages = graphql(`
   }
 `)
 
-export const WatchStory = graphql(`
-  subscription WatchStory($session: ID!, $after: String, $kinds: [SessionEventKind!]) {
+export const WatchTimeline = graphql(`
+  subscription WatchTimeline($session: ID!, $after: String, $kinds: [SessionEventKind!]) {
     sessionEvents(sessionId: $session, after: $after, kinds: $kinds) {
       entries {
         __typename

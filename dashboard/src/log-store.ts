@@ -42,17 +42,17 @@ export class LogStore<Entry extends { readonly sequence: number }> {
     this.droppedUnknown ||= batch.droppedUnknown
     this.live ||= batch.live
     this.problem = null
-    this.changes.tell()
+    this.changes.notify()
   }
 
   finish(): void {
     this.complete = true
     this.live = true
-    this.changes.tell()
+    this.changes.notify()
   }
 
   fail(problem: string): void {
     this.problem = problem
-    this.changes.tell()
+    this.changes.notify()
   }
 }

@@ -156,7 +156,13 @@ export const messages = {
 
   session: {
     back: 'All sessions',
-    panels: { console: 'Console', network: 'Network', story: 'Timeline', artifacts: 'Artifacts', details: 'Details' },
+    panels: {
+      console: 'Console',
+      network: 'Network',
+      timeline: 'Timeline',
+      artifacts: 'Artifacts',
+      details: 'Details',
+    },
     panelList: 'Session panels',
     errors: {
       console: (shown: string, errors: number) => `${shown} ${errors === 1 ? 'error' : 'errors'}`,
@@ -199,8 +205,8 @@ export const messages = {
     inFront: 'Active page',
     keyboard: 'Keyboard input',
     takeControl: 'Take control',
-    giveBack: 'Release',
-    picture: (title: string) => `Live view of ${title}`,
+    release: 'Release',
+    viewLabel: (title: string) => `Live view of ${title}`,
     waiting: 'Waiting for the first frame…',
     onlyWatching: 'View-only link',
     over: 'The session has ended. This is the last frame.',
@@ -212,7 +218,7 @@ export const messages = {
 
   log: {
     following: 'Following',
-    resume: (unseen: string) => `${unseen} new entries`,
+    resume: (newEntries: string) => `${newEntries} new entries`,
     follow: 'Jump to latest',
     reading: (read: string) => `Loading: ${read} entries so far…`,
     droppedUnknown: 'Some entries could not be recorded',
@@ -254,7 +260,7 @@ export const messages = {
 
   network,
 
-  story: {
+  timeline: {
     label: 'Timeline',
     search: 'Filter events',
     actionsOnly: 'Actions only',

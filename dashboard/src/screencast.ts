@@ -32,11 +32,11 @@ export function drawScreencast(
       const frame: Frame = waiting
       waiting = null
       try {
-        const picture = await createImageBitmap(new Blob([bytesOf(frame.data)], { type: 'image/jpeg' }))
-        canvas.width = picture.width
-        canvas.height = picture.height
-        canvas.getContext('2d')?.drawImage(picture, 0, 0)
-        picture.close()
+        const image = await createImageBitmap(new Blob([bytesOf(frame.data)], { type: 'image/jpeg' }))
+        canvas.width = image.width
+        canvas.height = image.height
+        canvas.getContext('2d')?.drawImage(image, 0, 0)
+        image.close()
         sink.drawn(frame)
       } catch {
         // An undecodable frame is followed by another.

@@ -75,7 +75,7 @@ export class SessionList {
   async loadMore(): Promise<void> {
     if (this.loading || !this.hasMore) return
     this.loading = true
-    this.changes.tell()
+    this.changes.notify()
     const page = await this.#ended(this.#knownSince === null ? {} : { createdBefore: justAfter(this.#knownSince) })
     this.loading = false
     if (page) {
@@ -84,7 +84,7 @@ export class SessionList {
       this.#room += PAGE
       this.#take(page.nodes)
     }
-    this.changes.tell()
+    this.changes.notify()
   }
 
   /** Ended sessions of exactly this name, of any age. */
@@ -133,7 +133,7 @@ export class SessionList {
     const live = new Set(nodes.map(({ id }) => id))
     const gone = before.filter(({ id }) => !live.has(id))
     for (const { id } of gone) this.#sessions.delete(id)
-    this.changes.tell()
+    this.changes.notify()
   }
 
   #take(sessions: readonly SessionSummary[]): void {
@@ -143,7 +143,7 @@ export class SessionList {
       this.#sessions.set(session.id, session)
     }
     this.#forgetOldest()
-    this.changes.tell()
+    this.changes.notify()
   }
 
   #forgetOldest(): void {
@@ -162,7 +162,7 @@ export class SessionList {
 
   #say(problem: string): void {
     this.problem = problem
-    this.changes.tell()
+    this.changes.notify()
   }
 }
 

@@ -1,13 +1,13 @@
 import type { ResultOf, VariablesOf } from 'gql.tada'
 import type { Api } from './api.ts'
 import { LogFeed } from './log-feed.ts'
-import { WatchConsole, WatchNetwork, WatchStory } from './log-operations.ts'
+import { WatchConsole, WatchNetwork, WatchTimeline } from './log-operations.ts'
 
 export type ConsoleLine = ResultOf<typeof WatchConsole>['consoleMessages']['entries'][number]
 export type Request = ResultOf<typeof WatchNetwork>['networkRequests']['entries'][number]
-export type StoryEntry = ResultOf<typeof WatchStory>['sessionEvents']['entries'][number]
+export type TimelineEntry = ResultOf<typeof WatchTimeline>['sessionEvents']['entries'][number]
 
-type SessionEventKind = NonNullable<VariablesOf<typeof WatchStory>['kinds']>[number]
+type SessionEventKind = NonNullable<VariablesOf<typeof WatchTimeline>['kinds']>[number]
 
 /**
  * Kinds shown in the timeline: all but messages and requests, which have panels of their own or are shown with their
@@ -39,7 +39,7 @@ const IN_TIMELINE: Readonly<Record<SessionEventKind, boolean>> = {
   EXCEPTION_HANDLED: true,
 }
 
-const STORY_KINDS = (Object.keys(IN_TIMELINE) as SessionEventKind[]).filter((kind) => IN_TIMELINE[kind])
+const TIMELINE_KINDS = (Object.keys(IN_TIMELINE) as SessionEventKind[]).filter((kind) => IN_TIMELINE[kind])
 
 /**
  * The logs of one session. Each is read from the moment its panel is first shown, and kept while the session is open.
@@ -47,17 +47,17 @@ const STORY_KINDS = (Object.keys(IN_TIMELINE) as SessionEventKind[]).filter((kin
 export class SessionLogs {
   readonly console
   readonly network
-  readonly story
+  readonly timeline
 
   constructor(api: Api, session: string) {
     this.console = new LogFeed(api, WatchConsole, { session })
     this.network = new LogFeed(api, WatchNetwork, { session })
-    this.story = new LogFeed(api, WatchStory, { session, kinds: STORY_KINDS })
+    this.timeline = new LogFeed(api, WatchTimeline, { session, kinds: TIMELINE_KINDS })
   }
 
   stop(): void {
     this.console.stop()
     this.network.stop()
-    this.story.stop()
+    this.timeline.stop()
   }
 }

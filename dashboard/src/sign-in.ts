@@ -48,12 +48,12 @@ export function forgetKey(apiKey: string): void {
 
 /** Calls back when another tab signs in or out; returns the unsubscriber. */
 export function onSignIn(listener: (apiKey: string | null) => void): () => void {
-  const hear = ({ key }: StorageEvent) => {
+  const handle = ({ key }: StorageEvent) => {
     // Null if the storage was cleared.
     if (key === STORED_KEY || key === null) listener(storedKey())
   }
-  addEventListener('storage', hear)
-  return () => removeEventListener('storage', hear)
+  addEventListener('storage', handle)
+  return () => removeEventListener('storage', handle)
 }
 
 /** Expired and invalid entries are removed. */

@@ -1,25 +1,25 @@
 import { bytes, count } from './format.ts'
 import type { Json } from './graphql.ts'
-import type { StoryEntry } from './session-logs.ts'
+import type { TimelineEntry } from './session-logs.ts'
 import { messages } from './messages.ts'
 
-const { story } = messages
+const { timeline } = messages
 
 /** Kind of an entry, in a word or two. */
-export function kindOf(entry: StoryEntry): string {
-  if (entry.__typename !== 'Action') return story.kinds[entry.__typename]
+export function kindOf(entry: TimelineEntry): string {
+  if (entry.__typename !== 'Action') return timeline.kinds[entry.__typename]
   return sentenceCase(entry.type)
 }
 
 /** Summary of an entry, in a line. */
-export function lineOf(entry: StoryEntry): string {
+export function lineOf(entry: TimelineEntry): string {
   switch (entry.__typename) {
     case 'StatusChange': {
       const reason = entry.endReason === null ? '' : ` (${messages.endReason[entry.endReason]})`
       return `${messages.status[entry.to]}${reason}${after(entry.errorMessage)}`
     }
     case 'Navigation':
-      return entry.url + (entry.sameDocument ? ` (${story.sameDocument})` : '')
+      return entry.url + (entry.sameDocument ? ` (${timeline.sameDocument})` : '')
     case 'PageOpened':
     case 'PageClosed':
       return entry.url
@@ -40,24 +40,26 @@ export function lineOf(entry: StoryEntry): string {
     case 'WebSocketOpened':
       return entry.url
     case 'WebSocketClosed':
-      return `${entry.url} (${story.frames(entry.framesSent, entry.framesReceived)})${after(closingOf(entry))}`
+      return `${entry.url} (${timeline.frames(entry.framesSent, entry.framesReceived)})${after(closingOf(entry))}`
     case 'Download': {
-      if (entry.failure !== null) return `${entry.suggestedFilename} ${story.failedWith(entry.failure)}`
+      if (entry.failure !== null) return `${entry.suggestedFilename} ${timeline.failedWith(entry.failure)}`
       return `${entry.suggestedFilename}${entry.sizeBytes === null ? '' : ` (${bytes(entry.sizeBytes)})`}`
     }
     case 'Dialog':
-      return `${entry.dialogType.toLowerCase()} “${entry.message}” (${entry.accepted ? story.accepted : story.dismissed})`
+      return `${entry.dialogType.toLowerCase()} “${entry.message}” (${entry.accepted ? timeline.accepted : timeline.dismissed})`
     case 'ClientAttached':
       return entry.name
     case 'ClientDetached':
-      return `${entry.name} (${story.detached(entry.detachReason.toLowerCase().replaceAll('_', ' '), count(entry.commandCount))})`
+      return `${entry.name} (${timeline.detached(entry.detachReason.toLowerCase().replaceAll('_', ' '), count(entry.commandCount))})`
     case 'EntriesDropped':
-      return story.notRecorded(
-        entry.count === null ? story.unknownNumber : count(entry.count),
+      return timeline.notRecorded(
+        entry.count === null ? timeline.unknownNumber : count(entry.count),
         entry.reason.toLowerCase().replaceAll('_', ' '),
       )
     case 'TaskStep':
-      return [entry.text, entry.calls.length > 0 ? story.asked(entry.calls.join(', ')) : ''].filter(Boolean).join(' – ')
+      return [entry.text, entry.calls.length > 0 ? timeline.asked(entry.calls.join(', ')) : '']
+        .filter(Boolean)
+        .join(' – ')
     case 'TaskEnded':
       return `${entry.taskStatus.toLowerCase()}${after(entry.errorMessage)}`
     case 'ConsoleMessage':
@@ -68,7 +70,7 @@ export function lineOf(entry: StoryEntry): string {
   }
 }
 
-export function isTrouble(entry: StoryEntry): boolean {
+export function isTrouble(entry: TimelineEntry): boolean {
   switch (entry.__typename) {
     case 'StatusChange':
       return entry.to === 'FAILED'
@@ -88,16 +90,16 @@ export function isTrouble(entry: StoryEntry): boolean {
 }
 
 /** Duration, for entries that have one. */
-export function durationOf(entry: StoryEntry): number | null {
+export function durationOf(entry: TimelineEntry): number | null {
   return 'durationMs' in entry ? entry.durationMs : null
 }
 
 /** Why a WebSocket was closed, as far as known. */
-function closingOf(entry: Extract<StoryEntry, { __typename: 'WebSocketClosed' }>): string | null {
+function closingOf(entry: Extract<TimelineEntry, { __typename: 'WebSocketClosed' }>): string | null {
   const { errorMessage, closedBy, closeCode, closeReason } = entry
   const frame = closeCode === null ? '' : [closeCode, closeReason].filter(Boolean).join(' ')
-  const told = [errorMessage ?? (closedBy && messages.socket.closers[closedBy]), frame].filter(Boolean)
-  return told.length > 0 ? told.join(', ') : null
+  const parts = [errorMessage ?? (closedBy && messages.socket.closers[closedBy]), frame].filter(Boolean)
+  return parts.length > 0 ? parts.join(', ') : null
 }
 
 const after = (text: string | null) => (text === null ? '' : ` – ${text}`)
@@ -112,8 +114,8 @@ function subjectOf(details: Json): string {
   if (typeof details !== 'object' || details === null || Array.isArray(details)) return ''
   const { url, finalUrl, target, value, text, key, expression, x, y } = details
   const place = typeof x === 'number' && typeof y === 'number' ? `${Math.round(x)}, ${Math.round(y)}` : undefined
-  const told = [finalUrl ?? url, targetOf(target) ?? place, value ?? text ?? key ?? expression]
-  return told
+  const parts = [finalUrl ?? url, targetOf(target) ?? place, value ?? text ?? key ?? expression]
+  return parts
     .filter((part) => part !== undefined && part !== null && part !== '')
     .map((part) => (typeof part === 'string' ? part : JSON.stringify(part)))
     .join(' ')

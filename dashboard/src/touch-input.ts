@@ -22,11 +22,11 @@ export function takeFingers(
   const down = new Map<number, Finger & { from: Place }>()
 
   const points = () => Array.from(down.values(), ({ x, y, id }) => ({ x, y, id }))
-  const tell = (type: 'START' | 'MOVE') => push({ touch: { type, points: points() } })
+  const send = (type: 'START' | 'MOVE') => push({ touch: { type, points: points() } })
   const listen = (
     name: 'pointerdown' | 'pointermove' | 'pointerup' | 'pointercancel',
-    hear: (e: PointerEvent) => void,
-  ) => element.addEventListener(name, (event) => event.pointerType === 'touch' && hear(event), { signal })
+    handle: (e: PointerEvent) => void,
+  ) => element.addEventListener(name, (event) => event.pointerType === 'touch' && handle(event), { signal })
 
   listen('pointerdown', (event) => {
     // Otherwise the browser synthesizes a mouse click, and the page would get two.
@@ -35,18 +35,18 @@ export function takeFingers(
     const taken = new Set(Array.from(down.values(), ({ id }) => id))
     const id = Array.from({ length: MAX_FINGERS }, (_, one) => one).find((one) => !taken.has(one))!
     down.set(event.pointerId, { ...toPage(event), id, from: { x: event.clientX, y: event.clientY } })
-    tell('START')
+    send('START')
   })
   listen('pointermove', (event) => {
     const finger = down.get(event.pointerId)
     if (!finger) return
     Object.assign(finger, toPage(event))
-    tell('MOVE')
+    send('MOVE')
   })
   const lift = (type: 'END' | 'CANCEL') => (event: PointerEvent) => {
     const finger = down.get(event.pointerId)
     if (!finger || !down.delete(event.pointerId)) return
-    if (down.size > 0) return tell('MOVE')
+    if (down.size > 0) return send('MOVE')
     push({ touch: { type } })
     const reach = Math.hypot(event.clientX - finger.from.x, event.clientY - finger.from.y)
     if (type === 'END' && reach <= TAP_REACH) tapped()

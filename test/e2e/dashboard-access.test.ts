@@ -51,7 +51,7 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
       expect(await findings()).toEqual([])
     })
 
-    test.each(['console', 'network', 'story', 'artifacts', 'details'])(
+    test.each(['console', 'network', 'timeline', 'artifacts', 'details'])(
       'axe finds nothing wrong with %s',
       async (panel) => {
         const id = panel === 'console' ? running : ended
@@ -83,7 +83,7 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     test('nothing is wider than the window', async () => {
       for (const query of [
         '',
-        ...['console', 'network', 'story', 'artifacts', 'details'].map((panel) => sessionQuery(running, panel)),
+        ...['console', 'network', 'timeline', 'artifacts', 'details'].map((panel) => sessionQuery(running, panel)),
       ]) {
         await open({ ...options, query })
         await page.getByRole('button', { name: 'GraphQL' }).first().waitFor()

@@ -14,11 +14,11 @@ async function watch(path: string, options: object = {}): Promise<string> {
   return id
 }
 
-const picture = () => page.getByRole('img', { name: /^Live view of/ })
+const liveView = () => page.getByRole('img', { name: /^Live view of/ })
 
 /** Color at the center of the frame: red, green and blue from 0 to 255, rounded coarsely because of JPEG. */
 const colour = () =>
-  picture().evaluate((element) => {
+  liveView().evaluate((element) => {
     const canvas = element as HTMLCanvasElement
     const copy = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true })!
     copy.drawImage(canvas, canvas.width / 2, canvas.height / 2, 1, 1, 0, 0, 1, 1)
@@ -37,7 +37,7 @@ const valueOf = async (id: string, expression: string) =>
 
 /** Coordinates in the frame of a point on the page. */
 async function at(x: number, y: number): Promise<[number, number]> {
-  const box = (await picture().boundingBox())!
+  const box = (await liveView().boundingBox())!
   const scale = Math.min(box.width / 800, box.height / 600)
   return [box.x + (box.width - 800 * scale) / 2 + x * scale, box.y + (box.height - 600 * scale) / 2 + y * scale]
 }
@@ -56,7 +56,7 @@ test('the picture is there at once, and follows the page wherever it goes', asyn
   await page.getByLabel('Page shown').selectOption({ index: 1 })
   await expect.poll(colour).toBe('0,0,256')
   await terminate(id)
-  await picture().waitFor({ state: 'detached' })
+  await liveView().waitFor({ state: 'detached' })
 })
 
 test('it costs nothing while nobody looks', async () => {
@@ -68,7 +68,7 @@ test('it costs nothing while nobody looks', async () => {
   await page.reload()
   await expect.poll(() => messages.filter((message) => message.includes('screencast')).length).toBe(1)
   const { id } = JSON.parse(messages.find((message) => message.includes('screencast'))!) as { id: string }
-  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await liveView().and(page.locator('[data-drawn=true]')).waitFor()
   await page.getByRole('button', { name: 'Hide live view' }).click()
   await expect
     .poll(() =>
@@ -79,12 +79,12 @@ test('it costs nothing while nobody looks', async () => {
     .toEqual(['subscribe', 'complete'])
   await page.reload()
   await page.getByRole('button', { name: 'Show live view' }).waitFor()
-  expect(await picture().count()).toBe(0)
+  expect(await liveView().count()).toBe(0)
 })
 
 test('whoever takes over has mouse, wheel and keyboard, and gives them back', async () => {
   const id = await watch('/input')
-  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await liveView().and(page.locator('[data-drawn=true]')).waitFor()
   // Viewing alone has no effect on the page.
   await page.mouse.click(...(await at(100, 50)))
   await takeOver()
@@ -117,11 +117,11 @@ test('whoever takes over has mouse, wheel and keyboard, and gives them back', as
 
 test('keys come up that went down with Shift; the buttons on the side of a mouse do nothing', async () => {
   const id = await watch('/input')
-  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await liveView().and(page.locator('[data-drawn=true]')).waitFor()
   await takeOver()
   const [clientX, clientY] = await at(200, 300)
   for (const button of [3, 4]) {
-    for (const type of ['mousedown', 'mouseup']) await picture().dispatchEvent(type, { button, clientX, clientY })
+    for (const type of ['mousedown', 'mouseup']) await liveView().dispatchEvent(type, { button, clientX, clientY })
   }
   await page.mouse.click(...(await at(100, 50)))
   await page.keyboard.down('Shift')
@@ -139,7 +139,7 @@ test('keys come up that went down with Shift; the buttons on the side of a mouse
 
 test('a drag and a paste reach the page', async () => {
   const id = await watch('/input', { permissions: ['clipboard-read', 'clipboard-write'] })
-  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await liveView().and(page.locator('[data-drawn=true]')).waitFor()
   await takeOver()
   await page.mouse.move(...(await at(100, 300)))
   await page.mouse.down()
@@ -155,7 +155,7 @@ test('a drag and a paste reach the page', async () => {
 
 test('what is dragged on the picture is dropped on the page', async () => {
   const id = await watch('/drag')
-  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await liveView().and(page.locator('[data-drawn=true]')).waitFor()
   await takeOver()
   await page.mouse.move(...(await at(50, 50)))
   await page.mouse.down()
@@ -166,7 +166,7 @@ test('what is dragged on the picture is dropped on the page', async () => {
 
 test('a button that is still down when one gives back comes up', async () => {
   const id = await watch('/input')
-  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await liveView().and(page.locator('[data-drawn=true]')).waitFor()
   await takeOver()
   await page.mouse.move(...(await at(100, 300)))
   await page.mouse.down()
@@ -201,7 +201,7 @@ describe('on a touch screen', () => {
   test('a tap is a tap, and is no click of a mouse besides', async () => {
     const id = await watch('/input', phone)
     await page.getByRole('button', { name: 'Show live view' }).tap()
-    await picture().and(page.locator('[data-drawn=true]')).waitFor()
+    await liveView().and(page.locator('[data-drawn=true]')).waitFor()
     await takeOver()
     await page.touchscreen.tap(...(await at(200, 300)))
     await expect
@@ -217,7 +217,7 @@ describe('on a touch screen', () => {
   test('a finger that moves scrolls the page, not the dashboard', async () => {
     const id = await watch('/input', phone)
     await page.getByRole('button', { name: 'Show live view' }).tap()
-    await picture().and(page.locator('[data-drawn=true]')).waitFor()
+    await liveView().and(page.locator('[data-drawn=true]')).waitFor()
     await takeOver()
     const before = await page.evaluate('scrollY')
     await valueOf(id, `void addEventListener('scrollend', () => { globalThis.rested = scrollY })`)
@@ -236,7 +236,7 @@ describe('on a touch screen', () => {
   test('two fingers are two', async () => {
     const id = await watch('/input', phone)
     await page.getByRole('button', { name: 'Show live view' }).tap()
-    await picture().and(page.locator('[data-drawn=true]')).waitFor()
+    await liveView().and(page.locator('[data-drawn=true]')).waitFor()
     await takeOver()
     await fingers(
       [[100, 300]],
@@ -257,7 +257,7 @@ describe('on a touch screen', () => {
 test('a page that hangs is said to', async () => {
   const id = await watch('/input')
   await valueOf(id, `surface.addEventListener('mousedown', () => { for (;;); })`)
-  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await liveView().and(page.locator('[data-drawn=true]')).waitFor()
   await takeOver()
   const said = () => page.getByRole('region', { name: 'Live view' }).getByRole('status').last().innerText()
   expect(await said()).toMatch(/Shift\+Esc to release/)

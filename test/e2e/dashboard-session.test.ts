@@ -159,7 +159,7 @@ test('requests in flight are counted, and named on demand', async () => {
 
 test('the timeline tells what was done and how it went', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
-  await open(id, 'story')
+  await open(id, 'timeline')
   await row('Timeline', `${site().url}/title`).waitFor()
   await act(id, [
     { navigate: { url: `${site().url}/text` } },
@@ -173,11 +173,18 @@ test('the timeline tells what was done and how it went', async () => {
   await expect.poll(() => rows('Timeline').count()).toBe(3)
 })
 
+test('a link that names the timeline as it was called before opens it', async () => {
+  const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+  const earlierName = 'story'
+  await open(id, earlierName)
+  await expect.poll(() => rows('Timeline').count()).toBeGreaterThan(0)
+})
+
 test('a WebSocket shows its messages with direction, size and text', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/websocket` }, 'LOADED')
-  await open(id, 'story')
+  await open(id, 'timeline')
   await row('Timeline', /WebSocket closed.*\/echo/).click()
-  const messages = pane('Event details').locator('.socket-message')
+  const messages = pane('Event details').locator('.message-row')
   const directions = ['Sent', 'Received'].map((name) => messages.filter({ has: page.getByRole('img', { name }) }))
   for (const direction of directions) {
     await expect.poll(() => direction.getByText(/^(one|two)$/).allInnerTexts()).toEqual(['one', 'two'])
@@ -229,7 +236,7 @@ test('the operation behind each panel can be copied, and runs', async () => {
     await page.getByRole('tabpanel', { name: panel }).getByRole('button', { name: 'GraphQL' }).click()
     await expect
       .poll(copied)
-      .toContain(panel === 'Timeline' ? 'WatchStory' : panel === 'Details' ? 'WatchSession' : panel)
+      .toContain(panel === 'Timeline' ? 'WatchTimeline' : panel === 'Details' ? 'WatchSession' : panel)
     const text = await copied()
     const variables = JSON.parse(/^# \{[\s\S]*?^(?:# )?\}/m.exec(text)![0].replaceAll(/^# /gm, '')) as Record<
       string,
@@ -246,7 +253,7 @@ test('the operation behind each panel can be copied, and runs', async () => {
 
 test('Playwright connects with the snippet that can be copied, and its coming and going are told', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
-  await open(id, 'story')
+  await open(id, 'timeline')
   await page.getByRole('button', { name: 'Connect' }).click()
   await page.getByRole('button', { name: 'Copy: Puppeteer' }).click()
   await expect.poll(copied).toMatch(/puppeteer\.connect\(\{ browserWSEndpoint: 'ws:/)
@@ -283,7 +290,7 @@ test('a session that is not there says so, with a way back', async () => {
 
 test('a log that cannot be read says why, and goes on at a click', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/console` }, 'LOADED')
-  await open(id, 'story')
+  await open(id, 'timeline')
   let refused = 0
   await page.routeWebSocket(/graphql/, (socket) => {
     const server = socket.connectToServer()

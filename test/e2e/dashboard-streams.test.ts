@@ -36,8 +36,8 @@ test('server-sent events are shown with the request that received them, and with
   const list = page
     .getByRole('region', { name: 'Request', exact: true })
     .getByRole('list', { name: 'Server-sent events' })
-  await expect.poll(() => list.locator('.socket-message').count()).toBe(3)
-  const texts = await list.locator('.socket-message .text').allInnerTexts()
+  await expect.poll(() => list.locator('.message-row').count()).toBe(3)
+  const texts = await list.locator('.message-row .text').allInnerTexts()
   expect(texts.slice(0, 2)).toEqual(['one', 'two\nlines'])
   expect(texts[2]).toMatch(/^y{4096}…$/)
   await list.getByText('named').waitFor()

@@ -109,8 +109,8 @@ test('start, watch, come back, look back, end', async () => {
     { session },
   )
   expect(seen.pages[0]?.observation.snapshot).toContain('[ref=')
-  const story = await watch<Batch>('watch-story', { session }, (batches) => entriesOf(batches).length >= 7)
-  expect(entriesOf(story).filter(({ __typename }) => __typename === 'Action')).toHaveLength(4)
+  const timeline = await watch<Batch>('watch-timeline', { session }, (batches) => entriesOf(batches).length >= 7)
+  expect(entriesOf(timeline).filter(({ __typename }) => __typename === 'Action')).toHaveLength(4)
   const { session: linked } = await tabwire.query<{ session: { access: { cdpUrl: string } } }>(read('connect'), {
     session,
   })

@@ -43,7 +43,7 @@ describe('cancelTask', () => {
     await expect.poll(() => model.abandoned).toBe(1)
     // Again: as it ended.
     expect(await tasks.cancel(task.id)).toMatchObject({ status: 'CANCELLED' })
-    expect((await tasks.story(id)).at(-1)).toMatchObject({ __typename: 'TaskEnded', taskStatus: 'CANCELLED' })
+    expect((await tasks.timeline(id)).at(-1)).toMatchObject({ __typename: 'TaskEnded', taskStatus: 'CANCELLED' })
     expect((await sessions.get(id))?.status).toBe('RUNNING')
     model.script = () => finish('free again')
     await tasks.start(id, { prompt: 'more' })
@@ -55,12 +55,12 @@ describe('cancelTask', () => {
     model.script = () => calls(call('wait', { timeMs: 60_000, timeoutMs: 90_000 }), call('reload'))
     const { id } = await sessions.start()
     const task = await tasks.start(id, { prompt: 'wait' })
-    await expect.poll(async () => (await tasks.story(id)).some(({ step }) => step === 1)).toBe(true)
+    await expect.poll(async () => (await tasks.timeline(id)).some(({ step }) => step === 1)).toBe(true)
     expect(await tasks.cancel(task.id)).toMatchObject({ status: 'CANCELLED' })
     await expect
-      .poll(async () => (await tasks.story(id)).slice(-3).map(({ __typename: kind }) => kind))
+      .poll(async () => (await tasks.timeline(id)).slice(-3).map(({ __typename: kind }) => kind))
       .toEqual(['Action', 'Action', 'TaskEnded'])
-    const actions = (await tasks.story(id)).filter(({ __typename: kind }) => kind === 'Action')
+    const actions = (await tasks.timeline(id)).filter(({ __typename: kind }) => kind === 'Action')
     expect(actions.map(({ error }) => (error as { code: string }).code)).toEqual(['CANCELLED', 'CANCELLED'])
     await sessions.terminate(id)
   })
@@ -119,7 +119,7 @@ describe('the end of the session', () => {
     await sessions.terminate(id)
     const error = 'The session ended (TERMINATED).'
     expect(await tasks.list(id)).toMatchObject([{ status: 'CANCELLED', error, steps: 1 }])
-    expect((await tasks.story(id)).slice(-2)).toMatchObject([
+    expect((await tasks.timeline(id)).slice(-2)).toMatchObject([
       { __typename: 'TaskEnded', taskStatus: 'CANCELLED' },
       { __typename: 'StatusChange', to: 'CLOSED' },
     ])
@@ -143,7 +143,7 @@ describe('the end of the session', () => {
     process.kill(browser!.pid, 'SIGKILL')
     expect(await tasks.ended(id)).toMatchObject({ status: 'FAILED', error: 'The session ended (BROWSER_CRASHED).' })
     await expect.poll(async () => (await sessions.get(id))?.status).toBe('FAILED')
-    expect((await tasks.story(id)).slice(-2)).toMatchObject([
+    expect((await tasks.timeline(id)).slice(-2)).toMatchObject([
       { __typename: 'TaskEnded', taskStatus: 'FAILED' },
       { __typename: 'StatusChange', to: 'FAILED' },
     ])
@@ -173,7 +173,7 @@ test('a client and a task share the session in turns', async () => {
   model.script = steps(calls(call('wait', { timeMs: 300 })), finish('done'))
   const { id } = await sessions.start()
   await tasks.start(id, { prompt: 'wait' })
-  await expect.poll(async () => (await tasks.story(id)).some(({ step }) => step === 1)).toBe(true)
+  await expect.poll(async () => (await tasks.timeline(id)).some(({ step }) => step === 1)).toBe(true)
   const RUN = `mutation ($id: ID!) { runActions(sessionId: $id, actions: [{evaluate: {expression: "1 + 1"}}]) { origin result success } }`
   expect(await tabwire.query(RUN, { id })).toEqual({ runActions: [{ origin: 'API', result: 2, success: true }] })
   expect(await tasks.ended(id)).toMatchObject({ status: 'COMPLETED' })

@@ -56,7 +56,7 @@ describe('a vendor that fails', () => {
     expect(ended.error).toMatch(reason)
     expect(ended.error).not.toContain(MODEL_KEY)
     expect(model.requests).toHaveLength(requests)
-    expect((await tasks.story(sessionId)).at(-1)).toMatchObject({ __typename: 'TaskEnded', taskStatus: 'FAILED' })
+    expect((await tasks.timeline(sessionId)).at(-1)).toMatchObject({ __typename: 'TaskEnded', taskStatus: 'FAILED' })
   })
 
   test.each([
@@ -85,7 +85,7 @@ describe('a model that talks nonsense', () => {
     const ended = await tasks.ended(sessionId)
     expect(ended).toMatchObject({ status: 'FAILED', steps: 3, cost: { inputTokens: 300 } })
     expect(ended.error).toMatch(reason)
-    expect((await tasks.story(sessionId)).filter(({ __typename: kind }) => kind === 'Action')).toEqual([])
+    expect((await tasks.timeline(sessionId)).filter(({ __typename: kind }) => kind === 'Action')).toEqual([])
   })
 
   test.each(nonsense)('%s: once or twice does no harm', async (_, reply) => {

@@ -61,7 +61,7 @@ describe('a page that gives orders, and a model that obeys them', () => {
     await tasks.start(id, { prompt: 'What is the weather?' })
     expect(await tasks.ended(id)).toMatchObject({ status: 'COMPLETED' })
 
-    const actions = (await tasks.story(id)).filter(({ __typename: kind }) => kind === 'Action')
+    const actions = (await tasks.timeline(id)).filter(({ __typename: kind }) => kind === 'Action')
     const codes = actions.map(({ error }) => (error as { code: string } | null)?.code ?? null)
     expect(codes).toEqual([null, ...addresses.map(() => 'BLOCKED'), 'BLOCKED', 'SCRIPT_ERROR', null, 'NOT_FOUND'])
 
@@ -124,7 +124,10 @@ describe('a model of another vendor, without a known price', () => {
     await tasks.start(id, { prompt: 'Tell the title.' })
     const cost = { inputTokens: 200, outputTokens: 20, usd: null }
     expect(await tasks.ended(id)).toMatchObject({ status: 'COMPLETED', result: 'A title', cost })
-    expect((await tasks.story(id)).find(({ step }) => step === 1)?.cost).toMatchObject({ inputTokens: 100, usd: null })
+    expect((await tasks.timeline(id)).find(({ step }) => step === 1)?.cost).toMatchObject({
+      inputTokens: 100,
+      usd: null,
+    })
     const query = 'query ($id: ID!) { session(id: $id) { cost { inputTokens outputTokens usd } } }'
     expect(await tabwire.query(query, { id })).toEqual({ session: { cost } })
     await sessions.terminate(id)

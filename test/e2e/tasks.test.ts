@@ -92,7 +92,7 @@ describe('a task', () => {
     )
     await tasks.start(session.id, { prompt: `Upload the artifact ${ours.id}.` })
     expect(await tasks.ended(session.id)).toMatchObject({ status: 'COMPLETED' })
-    const taken = (await tasks.story(session.id)).filter(({ __typename: kind }) => kind === 'Action').slice(2)
+    const taken = (await tasks.timeline(session.id)).filter(({ __typename: kind }) => kind === 'Action').slice(2)
     expect(taken.map(({ type, error, result }) => [type, error ? (error as { code: string }).code : result])).toEqual([
       ['UPLOAD', 'NOT_FOUND'],
       ['UPLOAD', 'NOT_FOUND'],
@@ -123,8 +123,8 @@ describe('a task', () => {
     expect(ended.cost.usd).toBeCloseTo(0.001, 9)
     expect(Date.parse(ended.endedAt!)).toBeGreaterThanOrEqual(Date.parse(ended.createdAt))
 
-    const story = await tasks.story(session.id)
-    expect(story.map(({ __typename: kind, type, calls: asked }) => type ?? asked?.join('+') ?? kind)).toEqual([
+    const timeline = await tasks.timeline(session.id)
+    expect(timeline.map(({ __typename: kind, type, calls: asked }) => type ?? asked?.join('+') ?? kind)).toEqual([
       'StatusChange',
       'StatusChange',
       'navigate',
@@ -142,7 +142,7 @@ describe('a task', () => {
       'finish',
       'TaskEnded',
     ])
-    const actions = story.filter(({ __typename: kind }) => kind === 'Action')
+    const actions = timeline.filter(({ __typename: kind }) => kind === 'Action')
     expect(actions.every(({ origin, success }) => origin === 'TASK' && success)).toBe(true)
     expect(actions.map(({ actionCost }) => actionCost !== null)).toEqual([
       true,
@@ -154,10 +154,10 @@ describe('a task', () => {
       false,
       true,
     ])
-    expect(story.find(({ step }) => step === 1)).toMatchObject({ text: 'I open the shop.', taskId: started.id })
-    expect(story.at(-1)).toMatchObject({ taskStatus: 'COMPLETED', result: ended.result, steps: 5, cost: ended.cost })
+    expect(timeline.find(({ step }) => step === 1)).toMatchObject({ text: 'I open the shop.', taskId: started.id })
+    expect(timeline.at(-1)).toMatchObject({ taskStatus: 'COMPLETED', result: ended.result, steps: 5, cost: ended.cost })
     // Text typed into the password field is in no entry.
-    expect(JSON.stringify(story)).not.toContain('open sesame')
+    expect(JSON.stringify(timeline)).not.toContain('open sesame')
     const node = await tabwire.query<{ node: object }>(
       'query ($id: ID!) { node(id: $id) { ... on Task { id status } } }',
       {
@@ -239,7 +239,7 @@ describe('a task', () => {
     await tasks.start(id, { prompt: 'press the button' })
     // A response without a call ends the task with its text.
     expect(await tasks.ended(id)).toMatchObject({ status: 'COMPLETED', result: 'There is no such button.' })
-    const failed = (await tasks.story(id)).filter(({ success }) => success === false)
+    const failed = (await tasks.timeline(id)).filter(({ success }) => success === false)
     expect(failed.map(({ type, error }) => [type, (error as { code: string }).code])).toEqual([
       ['CLICK', 'STALE_REF'],
       ['RELOAD', 'SKIPPED'],
@@ -278,8 +278,11 @@ describe('initialPrompt', () => {
     expect(await tasks.ended(created.id)).toMatchObject({ id: task!.id, status: 'COMPLETED', result: 'A title' })
     await expect.poll(async () => (await sessions.get(created.id))?.status).toBe('CLOSED')
     expect(await sessions.get(created.id)).toMatchObject({ endReason: 'TASK_COMPLETED', error: null })
-    const story = await tasks.story(created.id)
-    expect(story.slice(-2)).toMatchObject([{ __typename: 'TaskEnded' }, { __typename: 'StatusChange', to: 'CLOSED' }])
+    const timeline = await tasks.timeline(created.id)
+    expect(timeline.slice(-2)).toMatchObject([
+      { __typename: 'TaskEnded' },
+      { __typename: 'StatusChange', to: 'CLOSED' },
+    ])
   })
 
   test('LOADED is RUNNING with a task', async () => {

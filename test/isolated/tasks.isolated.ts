@@ -74,9 +74,9 @@ function withTasks(egress: 'OPEN' | 'PUBLIC') {
     await expect.poll(async () => (await sessions.get(id))!.pendingRequestCount).toBe(0)
     const { session } = await tabwire.query<Requests>(query, { id })
     const failures = session.networkRequests.nodes.flatMap(({ url, failure }) => (failure ? [[url, failure]] : []))
-    const story = await tasks.story(id)
+    const timeline = await tasks.timeline(id)
     await sessions.terminate(id)
-    const actions = story.filter(({ __typename: kind }) => kind === 'Action')
+    const actions = timeline.filter(({ __typename: kind }) => kind === 'Action')
     expect(new Set(actions.map(({ origin }) => origin))).toEqual(new Set(['TASK']))
     const errors = actions.map(({ error }) => error as { code: string; message: string } | null)
     return { errors, reported: reported.slice(1), failures }

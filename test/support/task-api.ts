@@ -35,7 +35,7 @@ export interface TaskData {
   session: { id: string }
 }
 
-export interface StoryEntry {
+export interface TimelineEntry {
   __typename: string
   type?: string
   origin?: string
@@ -55,7 +55,7 @@ export interface StoryEntry {
 }
 
 export const TASK = `id prompt status result error steps cost { inputTokens outputTokens usd } createdAt endedAt session { id }`
-const STORY = `__typename
+const TIMELINE = `__typename
   ... on StatusChange { to }
   ... on Action { type origin success error { code message } details result actionCost: cost { inputTokens outputTokens usd } }
   ... on TaskStep { taskId step text calls cost { inputTokens outputTokens usd } }
@@ -94,8 +94,8 @@ export const taskApi = (tabwire: () => TestApp) => {
     },
 
     /** Steps and actions of a task and its session, from the log. */
-    story(sessionId: string): Promise<StoryEntry[]> {
-      return wholeLog(tabwire(), sessionId, STORY, { only: 'kinds: [STATUS_CHANGE, ACTION, TASK_STEP, TASK_ENDED]' })
+    timeline(sessionId: string): Promise<TimelineEntry[]> {
+      return wholeLog(tabwire(), sessionId, TIMELINE, { only: 'kinds: [STATUS_CHANGE, ACTION, TASK_STEP, TASK_ENDED]' })
     },
   }
 }

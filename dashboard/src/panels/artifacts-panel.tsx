@@ -7,7 +7,7 @@ import { ownUrl } from '../own-url.ts'
 import { OperationCopy } from '../parts/operation-copy.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { sentenceFor } from '../errors.ts'
-import type { SessionLogs, StoryEntry } from '../session-logs.ts'
+import type { SessionLogs, TimelineEntry } from '../session-logs.ts'
 import { messages } from '../messages.ts'
 import { useLog, useMatching } from '../use-log.ts'
 
@@ -15,10 +15,10 @@ type Artifact = NonNullable<ResultOf<typeof Artifacts>['session']>['artifacts'][
 
 /** Links expire after an hour, so they are refetched earlier. */
 const FRESH_LINKS_MS = 45 * 60_000
-const isNewArtifact = ({ __typename }: StoryEntry) => __typename === 'ArtifactCreated'
+const isNewArtifact = ({ __typename }: TimelineEntry) => __typename === 'ArtifactCreated'
 
 export function ArtifactsPanel({ logs, id }: { logs: SessionLogs; id: string }) {
-  const store = useLog(logs.story)
+  const store = useLog(logs.timeline)
   const kept = useMatching(store.entries, isNewArtifact).length
   const [cursors, setCursors] = useState<readonly (string | null)[]>([null])
   return (
@@ -53,15 +53,15 @@ function ArtifactPage(props: {
   onMore: (cursor: string) => void
 }) {
   const { session, after, kept, isLast } = props
-  const [{ data, error, fetching }, ask] = useQuery({ query: Artifacts, variables: { session, after } })
+  const [{ data, error, fetching }, refetch] = useQuery({ query: Artifacts, variables: { session, after } })
   useEffect(() => {
-    if (kept > 0) ask()
-  }, [ask, kept])
+    if (kept > 0) refetch()
+  }, [refetch, kept])
   useEffect(() => {
-    const timer = setInterval(() => ask(), FRESH_LINKS_MS)
+    const timer = setInterval(() => refetch(), FRESH_LINKS_MS)
     return () => clearInterval(timer)
-  }, [ask])
-  if (error) return <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>
+  }, [refetch])
+  if (error) return <Problem onRetry={() => refetch()}>{sentenceFor(error)}</Problem>
   const page = data?.session?.artifacts
   if (!page) return <p className="faint">{fetching ? messages.loading : messages.session.missing}</p>
   if (page.nodes.length === 0 && after === null) {

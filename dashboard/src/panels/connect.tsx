@@ -26,8 +26,8 @@ export function Connect({ id }: { id: string }) {
 }
 
 function Snippets({ id }: { id: string }) {
-  const [{ data, error }, ask] = useQuery({ query: Access, variables: { id } })
-  if (error) return <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>
+  const [{ data, error }, refetch] = useQuery({ query: Access, variables: { id } })
+  if (error) return <Problem onRetry={() => refetch()}>{sentenceFor(error)}</Problem>
   if (!data) return <p className="faint">{messages.loading}</p>
   const access = data.session?.access
   if (!access) return <p>{messages.connect.notAllowed}</p>

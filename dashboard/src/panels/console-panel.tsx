@@ -130,7 +130,7 @@ function Repeats({ equal, isOpen }: { equal: number; isOpen: boolean }) {
   return (
     <button type="button" className="repeats" aria-expanded={isOpen} title={isOpen ? repeats.hide : repeats.show}>
       {count(equal)}
-      <span className="unseen">{` ${repeats.times}`}</span>
+      <span className="visually-hidden">{` ${repeats.times}`}</span>
     </button>
   )
 }
@@ -175,8 +175,8 @@ function Line({ row: { line, last, count: equal }, onClose }: { row: ConsoleRow;
 
 /** Logged arguments. The rows hold only text, so the values are fetched now. */
 function Arguments({ id }: { id: string }) {
-  const [{ data, error }, ask] = useQuery({ query: LineDetails, variables: { id } })
-  if (error) return <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>
+  const [{ data, error }, refetch] = useQuery({ query: LineDetails, variables: { id } })
+  if (error) return <Problem onRetry={() => refetch()}>{sentenceFor(error)}</Problem>
   const line = data?.node && 'arguments' in data.node ? data.node : null
   const values = line?.arguments
   if (!line || !Array.isArray(values) || !values.some((value) => isOpenable(value))) return null

@@ -12,7 +12,7 @@ import { messages } from '../messages.ts'
 import type { LiveSession } from '../live-session.ts'
 
 const { details } = messages
-const ASK_EVERY_MS = 5_000
+const REFETCH_EVERY_MS = 5_000
 
 /** Status, health, times and options of a session. */
 export function DetailsPanel({ session }: { session: LiveSession }) {
@@ -34,20 +34,20 @@ export function DetailsPanel({ session }: { session: LiveSession }) {
 }
 
 function Health({ session: { id, status } }: { session: LiveSession }) {
-  const [{ data, error }, ask] = useQuery({ query: SessionNow, variables: { id } })
+  const [{ data, error }, refetch] = useQuery({ query: SessionNow, variables: { id } })
   const live = isLive(status)
   useEffect(() => {
-    ask()
+    refetch()
     if (!live) return undefined
-    const timer = setInterval(() => ask(), ASK_EVERY_MS)
+    const timer = setInterval(() => refetch(), REFETCH_EVERY_MS)
     return () => clearInterval(timer)
-  }, [ask, live])
+  }, [refetch, live])
   const session = data?.session
   const health = session?.health ?? null
   return (
     <section className="card" aria-labelledby="health">
       <h2 id="health">{details.health}</h2>
-      {error && <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>}
+      {error && <Problem onRetry={() => refetch()}>{sentenceFor(error)}</Problem>}
       {session && (
         <>
           <Facts

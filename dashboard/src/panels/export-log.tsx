@@ -26,8 +26,8 @@ export function ExportLog({ id }: { id: string }) {
 }
 
 function Links({ id }: { id: string }) {
-  const [{ data, error }, ask] = useQuery({ query: ExportLinks, variables: { id }, requestPolicy: 'network-only' })
-  if (error) return <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>
+  const [{ data, error }, refetch] = useQuery({ query: ExportLinks, variables: { id }, requestPolicy: 'network-only' })
+  if (error) return <Problem onRetry={() => refetch()}>{sentenceFor(error)}</Problem>
   if (!data) return <p className="faint">{messages.loading}</p>
   const links = [
     [messages.export.har, messages.export.harHint, data.har.url],

@@ -4,7 +4,7 @@ import { Api } from '../api.ts'
 import type { LiveLink } from '../live-link.ts'
 import { Problem } from '../parts/problem.tsx'
 import { messages } from '../messages.ts'
-import { LivePicture } from './live-picture.tsx'
+import { LiveView } from './live-view.tsx'
 
 /** Only the live view of one session, for viewers without a key. */
 export function LiveLinkPage({ link }: { link: LiveLink }) {
@@ -24,7 +24,7 @@ export function LiveLinkPage({ link }: { link: LiveLink }) {
         {state === 'refused' ? (
           <Problem>{messages.live.linkOver}</Problem>
         ) : (
-          <LivePicture api={api} session={{ id: link.session }} alone canTakeOver={link.canTakeOver} />
+          <LiveView api={api} session={{ id: link.session }} alone canTakeOver={link.canTakeOver} />
         )}
       </main>
     </Provider>

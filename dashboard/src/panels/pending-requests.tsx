@@ -9,13 +9,13 @@ export function PendingRequests(props: { count: number; requests: LiveSession['p
   return (
     <Popover.Root>
       <Popover.Trigger className="button quiet" disabled={props.count === 0}>
-        {messages.network.inFlight(count(props.count))}
+        {messages.network.pending(count(props.count))}
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Positioner sideOffset={6} align="start" className="positioner">
           <Popover.Popup className="popup">
-            <Popover.Title className="popup-title">{messages.network.inFlightTitle}</Popover.Title>
-            <ul className="in-flight">
+            <Popover.Title className="popup-title">{messages.network.pendingTitle}</Popover.Title>
+            <ul className="pending-requests">
               {props.requests.map(({ id, method, url, startedAt, status, responseBytes }) => (
                 <li key={id}>
                   <span className="faint">

@@ -51,7 +51,7 @@ export function RequestBody({ id, direction, body, omitted }: Props) {
 }
 
 function Content({ id, direction }: Pick<Props, 'id' | 'direction'>) {
-  const [{ data, error, fetching }, ask] = useQuery({
+  const [{ data, error, fetching }, refetch] = useQuery({
     query: BodyContent,
     variables: { id, sent: direction === 'request' },
   })
@@ -59,7 +59,7 @@ function Content({ id, direction }: Pick<Props, 'id' | 'direction'>) {
   const body = request?.requestBody ?? request?.responseBody
   return (
     <>
-      {error && <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>}
+      {error && <Problem onRetry={() => refetch()}>{sentenceFor(error)}</Problem>}
       {fetching && <p className="faint">{messages.loading}</p>}
       {body && body.text !== null && <Text text={body.text} direction={direction} url={body.url} />}
       {body && body.text === null && (

@@ -8,7 +8,7 @@ import { DetailsPane, Facts } from '../parts/details-pane.tsx'
 import { OperationCopy } from '../parts/operation-copy.tsx'
 import { curlOf, fetchOf, type CopiedBody } from '../request-commands.ts'
 import { RequestBody } from './request-body.tsx'
-import { StreamMessages } from './stream-messages.tsx'
+import { ServerSentEvents } from './server-sent-events.tsx'
 import { RequestCookies } from './request-cookies.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { sentenceFor } from '../errors.ts'
@@ -19,7 +19,7 @@ type Details = Extract<Node, { requestHeaders: Json }>
 
 /** All details of one request. The rows hold only the displayed fields, so the rest is fetched now. */
 export function RequestPane({ session, id, onClose }: { session: string; id: string; onClose: () => void }) {
-  const [{ data, error }, ask] = useQuery({ query: RequestDetails, variables: { id } })
+  const [{ data, error }, refetch] = useQuery({ query: RequestDetails, variables: { id } })
   const request = data?.node && 'requestHeaders' in data.node ? data.node : null
   return (
     <DetailsPane
@@ -33,7 +33,7 @@ export function RequestPane({ session, id, onClose }: { session: string; id: str
         </>
       }
     >
-      {error && <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>}
+      {error && <Problem onRetry={() => refetch()}>{sentenceFor(error)}</Problem>}
       {request ? (
         <Request session={session} request={request} />
       ) : (
@@ -111,7 +111,7 @@ function Request({ session, request }: { session: string; request: Details }) {
         omitted={request.requestBodyOmitted}
       />
       {request.resourceType === 'EVENT_SOURCE' && (
-        <StreamMessages key={request.id} session={session} requestId={request.id} />
+        <ServerSentEvents key={request.id} session={session} requestId={request.id} />
       )}
       {timing && (
         <>

@@ -19,12 +19,12 @@ import { Connect } from './connect.tsx'
 import { ConsolePanel } from './console-panel.tsx'
 import { DetailsPanel } from './details-panel.tsx'
 import { ExportLog } from './export-log.tsx'
-import { LivePicture } from './live-picture.tsx'
+import { LiveView } from './live-view.tsx'
 import { NetworkPanel } from './network-panel.tsx'
 import { shortId } from './session-table.tsx'
-import { StoryPanel } from './story-panel.tsx'
+import { TimelinePanel } from './timeline-panel.tsx'
 
-const PICTURE = 'tabwire.picture'
+const LIVE_VIEW = 'tabwire.picture'
 
 /** One session; remounted for each, so that no state of one carries over to another. */
 export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: Panel }) {
@@ -32,7 +32,7 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
   const logs = useMemo(() => new SessionLogs(api, id), [api, id])
   useEffect(() => () => logs.stop(), [logs])
   const session = data?.sessionChanged
-  const picture = usePicture()
+  const liveView = useLiveView()
   // Visited panels keep their filters and scroll position.
   const [visited, setVisited] = useState<ReadonlySet<Panel>>(new Set([panel]))
   if (!visited.has(panel)) setVisited(new Set([...visited, panel]))
@@ -52,9 +52,9 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
   }
   return (
     <main id="content" className="page session">
-      <Heading id={id} session={session} picture={picture} />
+      <Heading id={id} session={session} liveView={liveView} />
       <div className="session-body">
-        {session?.status === 'RUNNING' && picture.isShown && <LivePicture api={api} session={session} />}
+        {session?.status === 'RUNNING' && liveView.isShown && <LiveView api={api} session={session} />}
         <Tabs.Root
           className="tabs"
           value={panel}
@@ -75,8 +75,8 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
           <Tabs.Panel value="network" className="tab-panel" keepMounted={visited.has('network')}>
             <NetworkPanel logs={logs} session={session} />
           </Tabs.Panel>
-          <Tabs.Panel value="story" className="tab-panel" keepMounted={visited.has('story')}>
-            <StoryPanel logs={logs} />
+          <Tabs.Panel value="timeline" className="tab-panel" keepMounted={visited.has('timeline')}>
+            <TimelinePanel logs={logs} />
           </Tabs.Panel>
           <Tabs.Panel value="artifacts" className="tab-panel" keepMounted={visited.has('artifacts')}>
             <ArtifactsPanel logs={logs} id={id} />
@@ -91,20 +91,20 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
 }
 
 /** Whether the live view is shown: the last choice, initially whether there is room for it. */
-function usePicture() {
+function useLiveView() {
   const [isShown, setIsShown] = useState(() => {
-    const chosen = localStorage.getItem(PICTURE)
+    const chosen = localStorage.getItem(LIVE_VIEW)
     return chosen === null ? matchMedia('(min-width: 1100px)').matches : chosen === 'shown'
   })
   const toggle = () => {
-    localStorage.setItem(PICTURE, isShown ? 'hidden' : 'shown')
+    localStorage.setItem(LIVE_VIEW, isShown ? 'hidden' : 'shown')
     setIsShown(!isShown)
   }
   return { isShown, toggle }
 }
 
-function Heading(props: { id: string; session: LiveSession | undefined; picture: ReturnType<typeof usePicture> }) {
-  const { id, session, picture } = props
+function Heading(props: { id: string; session: LiveSession | undefined; liveView: ReturnType<typeof useLiveView> }) {
+  const { id, session, liveView } = props
   const name = session?.name ?? shortId(id)
   const navigation = session?.lastNavigationError
   return (
@@ -127,8 +127,8 @@ function Heading(props: { id: string; session: LiveSession | undefined; picture:
           {messages.session.id}
         </CopyButton>
         {session?.status === 'RUNNING' && (
-          <button type="button" className="button" aria-pressed={picture.isShown} onClick={picture.toggle}>
-            {picture.isShown ? messages.live.hide : messages.live.show}
+          <button type="button" className="button" aria-pressed={liveView.isShown} onClick={liveView.toggle}>
+            {liveView.isShown ? messages.live.hide : messages.live.show}
           </button>
         )}
         {session && <ExportLog id={id} />}

@@ -35,7 +35,7 @@ export function SessionTable(props: { label: string; sessions: readonly SessionS
             {columns.actions}
           </th>
           <th scope="col" className="sessions-act">
-            <span className="unseen">{columns.act}</span>
+            <span className="visually-hidden">{columns.act}</span>
           </th>
         </tr>
       </thead>

@@ -47,7 +47,7 @@ export function CopyButton(props: {
     >
       {outcome === 'copied' ? <CheckIcon /> : <CopyIcon />}
       {props.children}
-      <span role="status" className="unseen">
+      <span role="status" className="visually-hidden">
         {said}
       </span>
     </button>

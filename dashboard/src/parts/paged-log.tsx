@@ -30,7 +30,7 @@ export function PagedLog<
   const [cursors, setCursors] = useState<readonly (string | null)[]>([null])
   const variables = { ...props.variables, after: cursors.at(-1) ?? null } as unknown as Variables
   const query = { query: props.document, variables, requestPolicy: 'network-only' } as const
-  const [{ data, error, fetching }, ask] = useQuery<Data, Variables>(query)
+  const [{ data, error, fetching }, refetch] = useQuery<Data, Variables>(query)
   const page = data && !fetching ? props.pageOf(data) : undefined
   const next = page?.pageInfo.hasNextPage ? page.pageInfo.endCursor : null
   // The server ends a page early where it had to look at many other entries.
@@ -46,11 +46,11 @@ export function PagedLog<
         <span className="bar-gap" />
         <OperationCopy document={props.document as never} variables={variables} />
       </div>
-      {error && <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>}
+      {error && <Problem onRetry={() => refetch()}>{sentenceFor(error)}</Problem>}
       {!error && (!page || skipsTo !== null) && <p className="faint">{messages.loading}</p>}
       {isEmpty && <p className="faint">{messages.pages.none}</p>}
       {page && page.nodes.length > 0 && (
-        <ol className="socket-messages" aria-label={props.title}>
+        <ol className="message-rows" aria-label={props.title}>
           {page.nodes.map((node) => (
             <li key={node.id}>{props.children(node)}</li>
           ))}

@@ -2,35 +2,35 @@ import { useMemo, useState } from 'react'
 import { dateTime, duration, time } from '../format.ts'
 import { DataGrid, type Column } from '../parts/data-grid.tsx'
 import { DetailsPane, Facts } from '../parts/details-pane.tsx'
-import { SocketMessages } from './socket-messages.tsx'
+import { WebSocketMessages } from './web-socket-messages.tsx'
 import { LogEmpty } from '../parts/log-empty.tsx'
 import { LogPanel } from '../parts/log-panel.tsx'
 import { SearchField } from '../parts/search-field.tsx'
-import type { SessionLogs, StoryEntry } from '../session-logs.ts'
+import type { SessionLogs, TimelineEntry } from '../session-logs.ts'
 import { durationOf, isTrouble, kindOf, lineOf } from '../timeline-messages.ts'
 import { messages } from '../messages.ts'
 import { useLog, useMatching } from '../use-log.ts'
 
-const { story } = messages
+const { timeline } = messages
 
-const COLUMNS: readonly Column<StoryEntry>[] = [
-  { key: 'time', label: story.columns.time, render: ({ at }) => time(at) },
+const COLUMNS: readonly Column<TimelineEntry>[] = [
+  { key: 'time', label: timeline.columns.time, render: ({ at }) => time(at) },
   {
     key: 'kind',
-    label: story.columns.kind,
+    label: timeline.columns.kind,
     render: (entry) => (
-      <span className="story-kind" data-kind={entry.__typename}>
+      <span className="timeline-kind" data-kind={entry.__typename}>
         {kindOf(entry)}
         {entry.__typename === 'Action' && entry.origin !== 'API' && (
-          <span className="tag">{story.origins[entry.origin] ?? entry.origin}</span>
+          <span className="tag">{timeline.origins[entry.origin] ?? entry.origin}</span>
         )}
       </span>
     ),
   },
-  { key: 'text', label: story.columns.text, render: lineOf },
+  { key: 'text', label: timeline.columns.text, render: lineOf },
   {
     key: 'took',
-    label: story.columns.duration,
+    label: timeline.columns.duration,
     align: 'end',
     render: (entry) => {
       const ms = durationOf(entry)
@@ -40,31 +40,31 @@ const COLUMNS: readonly Column<StoryEntry>[] = [
 ]
 
 /** Actions and their consequences on one timeline. */
-export function StoryPanel({ logs }: { logs: SessionLogs }) {
-  const store = useLog(logs.story)
+export function TimelinePanel({ logs }: { logs: SessionLogs }) {
+  const store = useLog(logs.timeline)
   const [search, setSearch] = useState('')
   const [actionsOnly, setActionsOnly] = useState(false)
-  const [selected, setSelected] = useState<StoryEntry | null>(null)
+  const [selected, setSelected] = useState<TimelineEntry | null>(null)
   const matches = useMemo(() => matcher(search, actionsOnly), [search, actionsOnly])
   const rows = useMatching(store.entries, matches)
   return (
     <LogPanel
-      feed={logs.story}
+      feed={logs.timeline}
       store={store}
       shown={rows.length}
       filters={
         <>
-          <SearchField label={story.search} value={search} onChange={setSearch} />
+          <SearchField label={timeline.search} value={search} onChange={setSearch} />
           <label className="check">
             <input type="checkbox" checked={actionsOnly} onChange={(event) => setActionsOnly(event.target.checked)} />
-            {story.actionsOnly}
+            {timeline.actionsOnly}
           </label>
         </>
       }
       grid={
         <DataGrid
-          label={story.label}
-          className="grid-story"
+          label={timeline.label}
+          className="grid-timeline"
           columns={COLUMNS}
           rows={rows}
           rowsOf={matches}
@@ -81,19 +81,21 @@ export function StoryPanel({ logs }: { logs: SessionLogs }) {
                 setActionsOnly(false)
               }}
             >
-              {story.empty}
+              {timeline.empty}
             </LogEmpty>
           }
         />
       }
       details={
-        selected && <Entry session={logs.story.variables.session} entry={selected} onClose={() => setSelected(null)} />
+        selected && (
+          <Entry session={logs.timeline.variables.session} entry={selected} onClose={() => setSelected(null)} />
+        )
       }
     />
   )
 }
 
-function matcher(search: string, actionsOnly: boolean): ((entry: StoryEntry) => boolean) | null {
+function matcher(search: string, actionsOnly: boolean): ((entry: TimelineEntry) => boolean) | null {
   const wanted = search.trim().toLowerCase()
   if (wanted === '' && !actionsOnly) return null
   return (entry) =>
@@ -104,24 +106,24 @@ function matcher(search: string, actionsOnly: boolean): ((entry: StoryEntry) => 
 /** Members of an entry that are shown above the others, or not meant for display. */
 const SHOWN_ABOVE = ['__typename', 'id', 'sequence', 'at', 'durationMs']
 
-function Entry(props: { session: string; entry: StoryEntry; onClose: () => void }) {
+function Entry(props: { session: string; entry: TimelineEntry; onClose: () => void }) {
   const { session, entry, onClose } = props
   const ms = durationOf(entry)
   const details = Object.fromEntries(Object.entries(entry).filter(([name]) => !SHOWN_ABOVE.includes(name)))
   return (
-    <DetailsPane label={story.entry} onClose={onClose}>
+    <DetailsPane label={timeline.entry} onClose={onClose}>
       <p className="text">{lineOf(entry)}</p>
       <Facts
         facts={[
-          [story.columns.kind, kindOf(entry)],
-          [story.columns.time, dateTime(entry.at)],
-          [story.columns.duration, ms === null ? null : duration(ms)],
+          [timeline.columns.kind, kindOf(entry)],
+          [timeline.columns.time, dateTime(entry.at)],
+          [timeline.columns.duration, ms === null ? null : duration(ms)],
         ]}
       />
-      <h3>{story.details}</h3>
+      <h3>{timeline.details}</h3>
       <pre className="text">{JSON.stringify(details, null, 2)}</pre>
       {(entry.__typename === 'WebSocketOpened' || entry.__typename === 'WebSocketClosed') && (
-        <SocketMessages key={entry.webSocketId} session={session} webSocketId={entry.webSocketId} />
+        <WebSocketMessages key={entry.webSocketId} session={session} webSocketId={entry.webSocketId} />
       )}
     </DetailsPane>
   )

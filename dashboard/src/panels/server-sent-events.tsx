@@ -1,12 +1,12 @@
 import { bytes, count, time } from '../format.ts'
-import { StreamMessages as StreamMessagesDocument } from '../log-operations.ts'
+import { ServerSentEvents as StreamMessagesDocument } from '../log-operations.ts'
 import { PagedLog } from '../parts/paged-log.tsx'
 import { messages } from '../messages.ts'
 
 const { stream } = messages
 
 /** Server-sent events that one request received, a page at a time. */
-export function StreamMessages(props: { session: string; requestId: string }) {
+export function ServerSentEvents(props: { session: string; requestId: string }) {
   return (
     <PagedLog
       title={stream.title}
@@ -21,7 +21,7 @@ export function StreamMessages(props: { session: string; requestId: string }) {
             {batch.map((message, index) => (
               // Recorded messages never change, so the index identifies them.
               // oxlint-disable-next-line react/no-array-index-key
-              <li key={index} className="socket-message">
+              <li key={index} className="message-row">
                 <span className="faint">{time(message.at)}</span>
                 <span className="faint">{bytes(message.sizeBytes)}</span>
                 <span className="tag">{message.eventName}</span>

@@ -18,15 +18,15 @@ const WIDEST = 1_920
 type Shown = Pick<LiveSession, 'id'> & Partial<Pick<LiveSession, 'viewport' | 'title' | 'currentUrl'>>
 
 /** Until the first frame arrives. */
-const USUAL = { width: 1_920, height: 1_080 }
+const DEFAULT_VIEWPORT = { width: 1_920, height: 1_080 }
 
 /**
  * Live view of the browser, with optional control of mouse and keyboard. Alone: for viewers who may see nothing else
  * of the session.
  */
-export function LivePicture(props: { api: Api; session: Shown; alone?: boolean; canTakeOver?: boolean }) {
+export function LiveView(props: { api: Api; session: Shown; alone?: boolean; canTakeOver?: boolean }) {
   const { api, session, alone = false, canTakeOver = true } = props
-  const { id, viewport = USUAL } = session
+  const { id, viewport = DEFAULT_VIEWPORT } = session
   const client = useClient()
   const stage = useRef<HTMLDivElement>(null)
   const canvas = useRef<HTMLCanvasElement>(null)
@@ -86,7 +86,7 @@ export function LivePicture(props: { api: Api; session: Shown; alone?: boolean; 
         <span className="bar-gap" />
         {canTakeOver && (
           <button type="button" className="button" aria-pressed={inControl} onClick={() => setInControl(!inControl)}>
-            {inControl ? messages.live.giveBack : messages.live.takeControl}
+            {inControl ? messages.live.release : messages.live.takeControl}
           </button>
         )}
         {!alone && <OperationCopy document={Screencast as never} variables={{ session: id, page, maxWidth }} />}
@@ -111,7 +111,7 @@ export function LivePicture(props: { api: Api; session: Shown; alone?: boolean; 
           width={viewport.width}
           height={viewport.height}
           role="img"
-          aria-label={messages.live.picture(session.title || session.currentUrl || '')}
+          aria-label={messages.live.viewLabel(session.title || session.currentUrl || '')}
           data-drawn={isDrawn}
         />
         {inControl && (
@@ -135,13 +135,13 @@ export function LivePicture(props: { api: Api; session: Shown; alone?: boolean; 
 }
 
 function PageChoice(props: { id: string; page: string | null; onChange: (page: string | null) => void }) {
-  const [{ data }, ask] = useQuery({ query: SessionNow, variables: { id: props.id } })
+  const [{ data }, refetch] = useQuery({ query: SessionNow, variables: { id: props.id } })
   return (
     <select
       className="field page-choice"
       aria-label={messages.live.page}
       value={props.page ?? ''}
-      onFocus={() => ask()}
+      onFocus={() => refetch()}
       onChange={(event) => props.onChange(event.target.value || null)}
     >
       <option value="">{messages.live.inFront}</option>

@@ -1,6 +1,6 @@
 import type { ResultOf } from 'gql.tada'
 import { bytes, count, time } from '../format.ts'
-import { SocketMessages as SocketMessagesDocument } from '../log-operations.ts'
+import { WebSocketMessages as SocketMessagesDocument } from '../log-operations.ts'
 import { PagedLog } from '../parts/paged-log.tsx'
 import { messages } from '../messages.ts'
 
@@ -10,7 +10,7 @@ type Session = NonNullable<ResultOf<typeof SocketMessagesDocument>['session']>
 type Message = Session['webSocketMessages']['nodes'][number]['messages'][number]
 
 /** Messages of one WebSocket, a page at a time. */
-export function SocketMessages(props: { session: string; webSocketId: number }) {
+export function WebSocketMessages(props: { session: string; webSocketId: number }) {
   return (
     <PagedLog
       title={socket.messages}
@@ -39,7 +39,7 @@ export function SocketMessages(props: { session: string; webSocketId: number }) 
 function SocketMessage({ message }: { message: Message }) {
   const { at, direction, opcode, sizeBytes, text, base64, truncated } = message
   return (
-    <li className="socket-message" data-direction={direction}>
+    <li className="message-row" data-direction={direction}>
       <span className="socket-arrow" role="img" aria-label={socket.directions[direction]}>
         {direction === 'SENT' ? '↑' : '↓'}
       </span>
