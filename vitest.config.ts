@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
-import { PATIENCE } from './test/support/patience.ts'
+import { WAIT_LIMITS } from './test/support/time-limits.ts'
 
 // Node strips the types of each file, and compiles it, once for all processes and threads of all runs.
 process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules', '.cache', 'compiled')
@@ -23,7 +23,7 @@ export default defineConfig({
     // Against what hangs, not what is slow: longer than any condition is waited for, so that this one is what is told.
     testTimeout: 90_000,
     hookTimeout: 90_000,
-    expect: { poll: PATIENCE },
+    expect: { poll: WAIT_LIMITS },
     // Two cores: more files at once only make real browsers slower.
     maxWorkers: 2,
     projects: [

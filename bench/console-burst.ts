@@ -1,6 +1,6 @@
 import { milliseconds, type Benchmark, type Finding } from './benchmark.ts'
 import type { LinesWanted } from './local-site.ts'
-import { hearBare, hearThroughServer } from './logged-lines.ts'
+import { receiveBare, receiveThroughServer } from './logged-lines.ts'
 import { compare, interleave } from './measure.ts'
 
 const ROUNDS = 6
@@ -13,9 +13,9 @@ export const consoleBurst: Benchmark = {
   async run({ site, browser, meter, startServer }) {
     const { client } = await startServer()
     const measure = async (wanted: LinesWanted, finding: Pick<Finding, 'id' | 'what' | 'must' | 'aim'>) => {
-      const bare = () => meter.during('baseline', async () => (await hearBare(browser, site, wanted)).elapsedMs)
+      const bare = () => meter.during('baseline', async () => (await receiveBare(browser, site, wanted)).elapsedMs)
       const served = () =>
-        meter.during('measured', async () => (await hearThroughServer(client, site, wanted)).elapsedMs)
+        meter.during('measured', async () => (await receiveThroughServer(client, site, wanted)).elapsedMs)
       // The first run of either is slower than any later one: code is loaded and compiled.
       await bare()
       await served()

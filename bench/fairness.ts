@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { milliseconds, type Benchmark, type Finding } from './benchmark.ts'
 import type { GraphqlClient } from './graphql-client.ts'
-import { hearThroughServer } from './logged-lines.ts'
+import { receiveThroughServer } from './logged-lines.ts'
 import { percentile } from './measure.ts'
 
 const TRICKLE = { count: 400, everyMs: 10 }
@@ -30,16 +30,16 @@ export const fairness: Benchmark = {
     const { client, url } = await startServer()
     const floods = await startFloods()
     try {
-      await hearThroughServer(client, site, { count: 100, everyMs: 5 })
+      await receiveThroughServer(client, site, { count: 100, everyMs: 5 })
       const findings: Finding[] = []
       for (const name of Object.keys(FLOODS)) {
-        const quiet = await meter.during('baseline', () => hearThroughServer(client, site, TRICKLE))
+        const quiet = await meter.during('baseline', () => receiveThroughServer(client, site, TRICKLE))
         const session = await startFlood(client, `${floods.url}/${name}`)
         const health = watchHealth(url)
-        const heard = await meter.during('measured', () => hearThroughServer(client, site, TRICKLE))
+        const received = await meter.during('measured', () => receiveThroughServer(client, site, TRICKLE))
         const slowest = await health.stop()
         await client.query(END, { id: session })
-        const [baseline, measured] = [quiet, heard].map(({ delaysMs }) => percentile(delaysMs, 0.99)) as [
+        const [baseline, measured] = [quiet, received].map(({ delaysMs }) => percentile(delaysMs, 0.99)) as [
           number,
           number,
         ]

@@ -1,5 +1,5 @@
 import { milliseconds, type Benchmark, type Finding } from './benchmark.ts'
-import { hearBare, hearThroughServer } from './logged-lines.ts'
+import { receiveBare, receiveThroughServer } from './logged-lines.ts'
 import { percentile } from './measure.ts'
 
 const ROUNDS = 4
@@ -11,20 +11,20 @@ export const lineLatency: Benchmark = {
   name: 'latency',
   async run({ site, browser, meter, startServer }) {
     const { client } = await startServer()
-    await hearThroughServer(client, site, { count: 100, everyMs: 5 })
-    await hearBare(browser, site, { count: 100, everyMs: 5 })
+    await receiveThroughServer(client, site, { count: 100, everyMs: 5 })
+    await receiveBare(browser, site, { count: 100, everyMs: 5 })
     const bare: number[][] = []
     const served: number[][] = []
     for (let round = 0; round < ROUNDS; round += 1) {
-      const hear = [
+      const receive = [
         async () =>
-          bare.push(await meter.during('baseline', async () => (await hearBare(browser, site, TRICKLE)).delaysMs)),
+          bare.push(await meter.during('baseline', async () => (await receiveBare(browser, site, TRICKLE)).delaysMs)),
         async () =>
           served.push(
-            await meter.during('measured', async () => (await hearThroughServer(client, site, TRICKLE)).delaysMs),
+            await meter.during('measured', async () => (await receiveThroughServer(client, site, TRICKLE)).delaysMs),
           ),
       ]
-      for (const listen of round % 2 === 0 ? hear : hear.toReversed()) await listen()
+      for (const listen of round % 2 === 0 ? receive : receive.toReversed()) await listen()
     }
     return [
       { share: 0.5, must: 2, aim: 1 },

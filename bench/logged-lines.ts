@@ -3,7 +3,7 @@ import type { GraphqlClient } from './graphql-client.ts'
 import { readLine, readObject, type LinesWanted, type LocalSite, type LoggedLine } from './local-site.ts'
 import { untilWarm } from './warm-pool.ts'
 
-export interface LinesHeard {
+export interface LinesReceived {
   /** From the signal to the page until the last line was received. */
   elapsedMs: number
   /** For each line, from the page's call of console.log until the listener received it. */
@@ -31,7 +31,7 @@ class Listener {
   }
 
   /** Null for a line that the page did not log itself. */
-  hear(line: LoggedLine | null): void {
+  receive(line: LoggedLine | null): void {
     if (!line) return
     const now = performance.now()
     if (line.number !== this.#delaysMs.length) {
@@ -45,7 +45,7 @@ class Listener {
     this.#all.reject(error)
   }
 
-  async heard(begunAt: number): Promise<LinesHeard> {
+  async received(begunAt: number): Promise<LinesReceived> {
     const timer = setTimeout(() => {
       this.fail(new Error(`only ${this.#delaysMs.length} of ${this.#count} lines came`))
     }, TIMEOUT_MS)
@@ -70,7 +70,7 @@ function measureClockOffset(): number {
  * arguments, which the browser would otherwise keep forever. A recorder of objects requests the value of each
  * instead.
  */
-export async function hearBare(browser: Browser, site: LocalSite, wanted: LinesWanted): Promise<LinesHeard> {
+export async function receiveBare(browser: Browser, site: LocalSite, wanted: LinesWanted): Promise<LinesReceived> {
   const run = nameRun()
   const context = await browser.newContext()
   try {
@@ -80,24 +80,24 @@ export async function hearBare(browser: Browser, site: LocalSite, wanted: LinesW
     page.on('console', (message) => {
       const { url, lineNumber } = message.location()
       kept = `${message.type()} ${url} ${lineNumber}`
-      if (wanted.logs === 'objects') return void hearValues(message, listener)
-      listener.hear(readLine(message.text()))
+      if (wanted.logs === 'objects') return void receiveValues(message, listener)
+      listener.receive(readLine(message.text()))
       for (const argument of message.args()) void argument.dispose().catch(() => {})
     })
     await page.goto(site.pageOf(run, wanted))
     await site.waiting(run)
-    const heard = await listener.heard(site.go(run))
+    const received = await listener.received(site.go(run))
     if (!kept.startsWith('log http')) throw new Error(`a line came without its type or place: ${kept}`)
-    return heard
+    return received
   } finally {
     await context.close()
   }
 }
 
-async function hearValues(message: ConsoleMessage, listener: Listener): Promise<void> {
+async function receiveValues(message: ConsoleMessage, listener: Listener): Promise<void> {
   try {
     const [value] = await Promise.all(message.args().map((argument) => argument.jsonValue()))
-    listener.hear(readObject(value))
+    listener.receive(readObject(value))
   } catch (error) {
     listener.fail(error)
   }
@@ -127,11 +127,11 @@ interface Batch {
  * The same lines through the server: a session opens the page, and a subscriber receives each line once it is
  * committed.
  */
-export async function hearThroughServer(
+export async function receiveThroughServer(
   client: GraphqlClient,
   site: LocalSite,
   wanted: LinesWanted,
-): Promise<LinesHeard> {
+): Promise<LinesReceived> {
   const run = nameRun()
   const input = { initialPrompt: site.pageOf(run, wanted) }
   const { startSession } = await client.query<{ startSession: { id: string; status: string } }>(START, { input })
@@ -143,11 +143,11 @@ export async function hearThroughServer(
   try {
     await site.waiting(run)
     await untilWarm(client)
-    const heard = await listener.heard(site.go(run))
+    const received = await listener.received(site.go(run))
     const { session } = await client.query<{ session: { consoleMessageCount: number } }>(COUNT, { id })
     if (session.consoleMessageCount !== wanted.count)
       throw new Error(`${session.consoleMessageCount} lines are committed`)
-    return heard
+    return received
   } finally {
     await client.query(END, { id })
     await following
@@ -160,7 +160,7 @@ async function follow(batches: AsyncIterable<Batch>, listener: Listener): Promis
     for await (const { consoleMessages } of batches) {
       if (consoleMessages.dropped > 0) throw new Error(`${consoleMessages.dropped} lines were dropped`)
       for (const { text, arguments: values } of consoleMessages.entries) {
-        listener.hear(values ? readObject(membersOf(values)) : readLine(text))
+        listener.receive(values ? readObject(membersOf(values)) : readLine(text))
       }
     }
   } catch (error) {

@@ -1,6 +1,6 @@
 import { milliseconds, type Benchmark } from './benchmark.ts'
 import type { GraphqlClient } from './graphql-client.ts'
-import { hearThroughServer } from './logged-lines.ts'
+import { receiveThroughServer } from './logged-lines.ts'
 import { percentile } from './measure.ts'
 import { idOfLog, keyOf, LARGE_LOG, LOG_OWNER } from './seed.ts'
 
@@ -27,14 +27,14 @@ export const searchInterference: Benchmark = {
     const { server } = await startSeededServer()
     const searcher = server.client.withKey(await keyOf(server.client, LOG_OWNER))
     const quietly = async () =>
-      meter.during('baseline', async () => (await hearThroughServer(server.client, site, TRICKLE)).delaysMs)
+      meter.during('baseline', async () => (await receiveThroughServer(server.client, site, TRICKLE)).delaysMs)
     const besideSearch = async () => {
       const stop = new AbortController()
       const searching = search(searcher, stop.signal)
       try {
         return await meter.during(
           'measured',
-          async () => (await hearThroughServer(server.client, site, TRICKLE)).delaysMs,
+          async () => (await receiveThroughServer(server.client, site, TRICKLE)).delaysMs,
         )
       } finally {
         stop.abort()
@@ -44,7 +44,7 @@ export const searchInterference: Benchmark = {
     let pagesSearched = 0
     const quiet: number[][] = []
     const searched: number[][] = []
-    await hearThroughServer(server.client, site, { count: 100, everyMs: 5 })
+    await receiveThroughServer(server.client, site, { count: 100, everyMs: 5 })
     for (let round = 0; round < ROUNDS; round += 1) {
       const turns = [async () => quiet.push(await quietly()), async () => searched.push(await besideSearch())]
       for (const turn of round % 2 === 0 ? turns : turns.toReversed()) await turn()

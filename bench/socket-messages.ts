@@ -14,7 +14,7 @@ const WARM_UP = PER_SECOND
 /** Milliseconds from sending each message until the listener received it. */
 type Delays = number[]
 
-async function hearBare(browser: Browser, site: SocketSite, count: number): Promise<Delays> {
+async function receiveBare(browser: Browser, site: SocketSite, count: number): Promise<Delays> {
   const context = await browser.newContext()
   try {
     const page = await context.newPage()
@@ -59,7 +59,7 @@ interface Batch {
 /**
  * The same through the server: a subscriber receives each message once it is committed. Each is stored or counted.
  */
-async function hearThroughServer(client: GraphqlClient, site: SocketSite, count: number): Promise<Delays> {
+async function receiveThroughServer(client: GraphqlClient, site: SocketSite, count: number): Promise<Delays> {
   const connected = site.connected()
   const { startSession } = await client.query<{ startSession: { id: string } }>(START, {
     input: { initialPrompt: site.page },
@@ -68,11 +68,11 @@ async function hearThroughServer(client: GraphqlClient, site: SocketSite, count:
   try {
     const socket = await connected
     await untilWarm(client)
-    const heard = follow(client.subscribe<Batch>(FOLLOW, { id }), count)
+    const received = follow(client.subscribe<Batch>(FOLLOW, { id }), count)
     // It may reject while messages are still being sent.
-    heard.catch(() => {})
+    received.catch(() => {})
     await sendMessages(socket, count, PER_SECOND)
-    return await heard
+    return await received
   } finally {
     await client.query(END, { id })
   }
@@ -106,13 +106,13 @@ export const socketMessages: Benchmark = {
     await using opened = new AsyncDisposableStack()
     const site = opened.adopt(await startSocketSite(), (started) => started.close())
     const { client } = await startServer()
-    await hearBare(browser, site, WARM_UP)
-    await hearThroughServer(client, site, WARM_UP)
+    await receiveBare(browser, site, WARM_UP)
+    await receiveThroughServer(client, site, WARM_UP)
     const bare: Delays[] = []
     const served: Delays[] = []
     for (let round = 0; round < ROUNDS; round += 1) {
-      bare.push(await meter.during('baseline', () => hearBare(browser, site, COUNT)))
-      served.push(await meter.during('measured', () => hearThroughServer(client, site, COUNT)))
+      bare.push(await meter.during('baseline', () => receiveBare(browser, site, COUNT)))
+      served.push(await meter.during('measured', () => receiveThroughServer(client, site, COUNT)))
     }
     const p99 = (delays: Delays) => percentile(delays, 0.99)
     const differences = bare.map((delays, round) => p99(served[round]!) - p99(delays))

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { PATIENCE } from './support/patience.ts'
+import { WAIT_LIMITS } from './support/time-limits.ts'
 
 // Each build starts a process.
 vi.setConfig({ testTimeout: 120_000 })
@@ -71,10 +71,10 @@ const pending = () =>
 
 test('of two builds at once, the second leaves the bundle of the first alone, which may be running by then', async () => {
   const first = build()
-  await expect.poll(pending, PATIENCE).toHaveLength(1)
+  await expect.poll(pending, WAIT_LIMITS).toHaveLength(1)
   const [earlier] = pending()
   const second = build()
-  await expect.poll(pending, PATIENCE).toHaveLength(2)
+  await expect.poll(pending, WAIT_LIMITS).toHaveLength(2)
   write(`finish-${earlier}`, '')
   await first
   const { ino } = statSync(join(root, 'dist', 'main.js'))

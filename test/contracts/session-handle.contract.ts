@@ -12,7 +12,7 @@ import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import { KeepingClient } from '../support/keeping-client.ts'
 import { OWNER, type useLiveSessions } from '../support/live-sessions.ts'
-import { patientModel } from '../support/patient-model.ts'
+import { blockingModel } from '../support/blocking-model.ts'
 import { history, store } from '../support/session-log.ts'
 import { startLiveSite, type LiveSite } from '../support/site-live.ts'
 import { codeOf, describeUploads, NEVER } from './handle-uploads.contract.ts'
@@ -33,7 +33,7 @@ export function describeSessionHandle(
     folder = await mkdtemp(join(tmpdir(), 'tabwire-handle-'))
     site = await startLiveSite()
     const bytes = await openDiskArtifactStore(folder)
-    const { sessions } = sessionsOver(store, { bytes, model: patientModel, quotaBytes: 1024 * 1024 })
+    const { sessions } = sessionsOver(store, { bytes, model: blockingModel, quotaBytes: 1024 * 1024 })
     start = async () => {
       const { id } = await sessions.start(OWNER, { viewport: VIEWPORT }, 'CREATING', NEVER)
       return reach((await sessions.handle(id))!)

@@ -3,7 +3,7 @@ import { terminateSession } from '../../src/domain/sessions/session-requests.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { OWNER, useLiveSessions } from '../support/live-sessions.ts'
-import { NO_DEADLINE } from '../support/patience.ts'
+import { NO_DEADLINE } from '../support/time-limits.ts'
 import { history, line, newLog, oneTo, sequences, store, useStore } from '../support/session-log.ts'
 
 /** Logs that cannot continue: the store fails permanently, or another writer has taken over. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { LocalSessionHandle } from '../../src/domain/local/local-session-handle.ts'
 import { useLiveSessions } from '../support/live-sessions.ts'
-import { NO_DEADLINE } from '../support/patience.ts'
+import { NO_DEADLINE } from '../support/time-limits.ts'
 import { store, useStore } from '../support/session-log.ts'
 import { startLoginSite } from '../support/site-login.ts'
 

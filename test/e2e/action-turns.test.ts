@@ -5,7 +5,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -29,7 +29,7 @@ const evaluate = (expression: string) => ({ evaluate: { expression } })
 const waitForGo = { wait: { target: { css: '#go' }, state: 'ATTACHED' } }
 
 const eventsOf = (id: string) =>
-  wholeLog<ActionData & { text?: string }>(
+  readEntireLog<ActionData & { text?: string }>(
     tabwire,
     id,
     `__typename sequence ... on Action { ${ACTION} } ... on ConsoleMessage { text }`,

@@ -49,13 +49,13 @@ test('log in, fill a form, take something out: the log is what was answered, liv
   const { id } = await start()
   const watch = `subscription ($id: ID!) { sessionEvents(sessionId: $id) { entries { __typename ... on Action { ${ACTION} } } } }`
   const live: ActionData[] = []
-  let heard = ''
+  let received = ''
   const watching = (async () => {
     for await (const answer of tabwire.client().iterate<{ sessionEvents: { entries: ActionData[] } }>({
       query: watch,
       variables: { id },
     })) {
-      heard += JSON.stringify(answer)
+      received += JSON.stringify(answer)
       live.push(...answer.data!.sessionEvents.entries.filter(({ __typename }) => __typename === 'Action'))
     }
   })()
@@ -89,7 +89,7 @@ test('log in, fill a form, take something out: the log is what was answered, liv
   const [, , password] = history
   expect(await tabwire.query(node, { id: password!.id })).toEqual({ node: password })
   const everything = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes { __typename ... on Action { ${ACTION} } } } } }`
-  const reported = [heard, JSON.stringify(history), JSON.stringify(await tabwire.query(everything, { id }))].join()
+  const reported = [received, JSON.stringify(history), JSON.stringify(await tabwire.query(everything, { id }))].join()
   expect(reported).not.toContain('sesame')
   expect(JSON.stringify(password!.details)).toMatch(/\*|•|mask/i)
 })

@@ -4,7 +4,7 @@ import { sessionApi } from '../support/session-api.ts'
 import { startCluster, type TestCluster } from '../support/start-cluster.ts'
 import type { TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -68,7 +68,7 @@ test('each entry arrives on the other machine when it is committed, in the order
   }
   await terminate(id)
   await followed.ended
-  const kept = await wholeLog<Line>(owning, id, 'sequence ... on ConsoleMessage { text }')
+  const kept = await readEntireLog<Line>(owning, id, 'sequence ... on ConsoleMessage { text }')
   expect(followed.lines).toEqual(kept)
   expect(kept.map(({ sequence }) => sequence)).toEqual(kept.map((_, index) => index + 1))
 })
@@ -83,7 +83,7 @@ test('NATS restarts under a burst: nothing is lost, the order stays, /ready says
   await expect.poll(() => ready(other)).toEqual(degraded)
   await log(id, 'said while NATS was away')
   // Queries and mutations go on; only waking is gone.
-  expect((await wholeLog<Line>(other, id, 'sequence')).length).toBeGreaterThan(10)
+  expect((await readEntireLog<Line>(other, id, 'sequence')).length).toBeGreaterThan(10)
   await cluster.nats.start()
   await expect.poll(followed.texts).toContain('said while NATS was away')
   await expect.poll(() => ready(other)).toEqual([200, undefined])
@@ -92,7 +92,7 @@ test('NATS restarts under a burst: nothing is lost, the order stays, /ready says
   await expect.poll(followed.texts).toContain('said afterwards')
   await terminate(id)
   await followed.ended
-  expect(followed.lines).toEqual(await wholeLog<Line>(other, id, 'sequence ... on ConsoleMessage { text }'))
+  expect(followed.lines).toEqual(await readEntireLog<Line>(other, id, 'sequence ... on ConsoleMessage { text }'))
 })
 
 test('a follower on the other machine that leaves and comes back has the rest', async () => {

@@ -7,7 +7,7 @@ import { sessionApi } from '../support/session-api.ts'
 import { startCluster, type TestCluster } from '../support/start-cluster.ts'
 import type { TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -56,7 +56,7 @@ test.each(['cut', 'stall'] as const)('%s: it ends its browsers by itself, and it
   // Before it reaches the database again.
   await expect.poll(() => browsersOf(process.pid)).toEqual([])
   await expect.poll(() => stateOf(id)).toMatchObject({ status: 'FAILED', endReason: 'MACHINE_LOST' })
-  const entries = await wholeLog<Entry>(other, id, ENTRY)
+  const entries = await readEntireLog<Entry>(other, id, ENTRY)
   network.mend()
   const isAlive = async () => {
     const { machines } = await other.query<{ machines: { id: string; alive: boolean }[] }>('{ machines { id alive } }')
@@ -65,7 +65,7 @@ test.each(['cut', 'stall'] as const)('%s: it ends its browsers by itself, and it
   await expect.poll(isAlive).toBe(true)
   // Its own view of the session is that of the database.
   await expect.poll(async () => (await get(id))?.endReason).toBe('MACHINE_LOST')
-  expect(await wholeLog<Entry>(cutOff, id, ENTRY)).toEqual(entries)
+  expect(await readEntireLog<Entry>(cutOff, id, ENTRY)).toEqual(entries)
   expect(entries.filter(({ endReason }) => endReason)).toHaveLength(1)
   const next = await start()
   expect(next.status).toBe('RUNNING')

@@ -9,7 +9,7 @@ import { CdpSocket, type CdpAnswer } from '../support/cdp-socket.ts'
 import { ofKind } from '../support/connect-api.ts'
 import { startDownloadSite } from '../support/site-downloads.ts'
 import { startTestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 const { tabwire, site, start, terminate, cdpUrlOf, logOf, untilLogged } = withApp(startTestSite)
@@ -54,7 +54,7 @@ async function artifactsOf(id: string) {
 
 const downloadsIn = async (id: string) => {
   type Found = { failure?: string | null; artifact?: { name: string } | null }
-  const entries = await wholeLog<Found>(tabwire(), id, '... on Download { failure artifact { name } }')
+  const entries = await readEntireLog<Found>(tabwire(), id, '... on Download { failure artifact { name } }')
   return entries.filter((entry) => 'failure' in entry)
 }
 

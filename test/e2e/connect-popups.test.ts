@@ -164,9 +164,9 @@ test('the lines of popups that close at once reach the client and the log, each 
   const { id } = await start()
   const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
   const wanted: string[] = []
-  const heard: string[] = []
+  const received: string[] = []
   for (const context of [browser.contexts()[0]!, await browser.newContext()]) {
-    context.on('console', (message) => heard.push(message.text()))
+    context.on('console', (message) => received.push(message.text()))
     const page = await context.newPage()
     await page.goto(site().url)
     for (let count = 0; count < 6; count += 1) {
@@ -179,9 +179,9 @@ test('the lines of popups that close at once reach the client and the log, each 
       }, line)
     }
   }
-  await expect.poll(() => heard.length).toBeGreaterThanOrEqual(wanted.length)
+  await expect.poll(() => received.length).toBeGreaterThanOrEqual(wanted.length)
   await untilLogged(id, (log) => ofKind(log, 'ConsoleMessage').length >= wanted.length)
-  expect(heard.toSorted()).toEqual(wanted.toSorted())
+  expect(received.toSorted()).toEqual(wanted.toSorted())
   expect((await linesOf(id)).toSorted()).toEqual(wanted.toSorted())
   await browser.close()
   await terminate(id)

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { startPagesSite } from '../support/pages-site.ts'
 import { openSilentPort } from '../support/silent-port.ts'
 import { startUnreachable } from '../support/unreachable.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 /** Resources that a client loads outside of pages, as DevTools loads source maps: the browser emits no events for them. */
@@ -37,7 +37,7 @@ interface Loaded {
 }
 
 const loadsOf = async (id: string) =>
-  (await wholeLog<Loaded>(tabwire(), id, FIELDS, { connection: 'networkRequests' })).filter(
+  (await readEntireLog<Loaded>(tabwire(), id, FIELDS, { connection: 'networkRequests' })).filter(
     ({ resourceType }) => resourceType === 'OTHER',
   )
 

@@ -11,7 +11,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -88,7 +88,7 @@ describe('while PostgreSQL', () => {
   }
   /** Every entry of the session's log, whose texts are those of its console. */
   const readLog = (id: string) =>
-    wholeLog<{ sequence: number; text?: string }>(app, id, '__typename sequence ... on ConsoleMessage { text }')
+    readEntireLog<{ sequence: number; text?: string }>(app, id, '__typename sequence ... on ConsoleMessage { text }')
 
   test('is away, each way in says so and when to come back, and the log of a session misses nothing', async () => {
     const { createApiKey } = await app.query<{ createApiKey: { secret: string } }>(CREATE_KEY)
@@ -201,12 +201,12 @@ test('a server that is shut down on a full disk says so, starts on it, and ends 
   Object.assign(marks, { lowBytes: full, enoughBytes: full, reservedBytes: full, untouchedBytes: full })
   await expect.poll(async () => (await readyOf(() => first)()).status).toBe(503)
   const said: (string | undefined)[] = []
-  const hearing = (async () => {
+  const receiving = (async () => {
     for await (const { errors } of batches)
       said.push(...(errors ?? []).map(({ extensions }) => String(extensions?.['code'])))
   })()
   await first.app.close()
-  await hearing
+  await receiving
   expect(said).toEqual(['DATABASE_UNAVAILABLE'])
   await first.close()
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { startTestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 const { tabwire, start, terminate } = withApp(startTestSite)
@@ -26,7 +26,7 @@ interface Entry {
 test('a session on the demo page has one of everything in its log', async () => {
   const demo = `${tabwire().url}/demo/`
   const { id } = await start({ initialPrompt: demo }, 'LOADED')
-  const log = () => wholeLog<Entry>(tabwire(), id, FIELDS)
+  const log = () => readEntireLog<Entry>(tabwire(), id, FIELDS)
   const expected = [
     ...['DEBUG', 'LOG', 'INFO', 'WARNING', 'ERROR'].map((level) => ({ source: 'CONSOLE', level })),
     { source: 'CONSOLE', text: 'the WebSocket echoed: are the lamps in stock?' },

@@ -134,8 +134,8 @@ describe('what a person does reaches the page', () => {
     const text = 'Grüße, "World" 100 % – 漢字 👋🏽\nnext [line]'
     expect(await dispatch(id, [...click(20, 20), { text: { text } }, key('DOWN', '!')])).toBe(true)
     expect(await field()).toBe(`${text}!`)
-    const heard = await seen()
-    expect(heard.slice(0, 3)).toEqual(['keydown G KeyG 71 0', 'keypress G KeyG 71 0', 'keyup G KeyG 71 0'])
+    const received = await seen()
+    expect(received.slice(0, 3)).toEqual(['keydown G KeyG 71 0', 'keypress G KeyG 71 0', 'keyup G KeyG 71 0'])
   })
 
   test('a text that is pasted', async () => {

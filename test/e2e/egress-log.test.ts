@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HarRequest } from '../../src/domain/exports/har-request.ts'
 import { startPagesSite } from '../support/pages-site.ts'
 import { startUnreachable, type Unreachable } from '../support/unreachable.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 /** A session's log without parts that differ between sessions by nature. */
@@ -121,7 +121,7 @@ async function harOf(id: string): Promise<string[]> {
 const hidden = (text: string) => text.replace(/\/\?%5B[^"\s]*/, '/?targets')
 
 async function logOf(id: string): Promise<Omit<Logged, 'har'>> {
-  const nodes = await wholeLog<Record<string, unknown>>(
+  const nodes = await readEntireLog<Record<string, unknown>>(
     tabwire(),
     id,
     `__typename

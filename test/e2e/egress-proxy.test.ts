@@ -10,7 +10,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 const PASSWORD = 'pass-word-that-nobody-may-see'
 
@@ -53,7 +53,7 @@ async function everythingOf(id: string): Promise<string> {
     id error egress allowedHosts proxy access { cdpUrl liveViewUrl } } }`
   const fields = `__typename ... on NetworkRequest { url failure requestHeaders responseHeaders remoteAddress }
     ... on ConsoleMessage { text } ... on Action { details error { message } }`
-  return JSON.stringify([await app.query(query, { id }), await wholeLog(app, id, fields)])
+  return JSON.stringify([await app.query(query, { id }), await readEntireLog(app, id, fields)])
 }
 
 describe('a proxy of the user', () => {

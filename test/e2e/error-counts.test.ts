@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { PATIENCE } from '../support/patience.ts'
+import { WAIT_LIMITS } from '../support/time-limits.ts'
 import { startTestApp } from '../support/start-app.ts'
 import { startTestSite } from '../support/test-site.ts'
 import { withApp } from '../support/with-app.ts'
@@ -48,7 +48,7 @@ test('console errors and failed requests are counted live, after the end and aft
     { id, expression },
   )
   const counts = { consoleErrorCount: 4, failedRequestCount: 2 }
-  await expect.poll(() => seen.at(-1), PATIENCE).toEqual(counts)
+  await expect.poll(() => seen.at(-1), WAIT_LIMITS).toEqual(counts)
   const whole = { session: { ...counts, errors: { totalCount: 4 }, failed: { totalCount: 2 } } }
   expect(await before.query(COUNTS, { id })).toEqual(whole)
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { encodeGlobalId } from '../../src/contract/global-id.ts'
-import { PATIENCE } from '../support/patience.ts'
+import { WAIT_LIMITS } from '../support/time-limits.ts'
 import { startSocketSite } from '../support/site-sockets.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 const SCRIPTS = { twice: `for (const path of ['/events', '/events/other']) new EventSource(path)` }
@@ -33,7 +33,7 @@ async function followed(id: string, filter: object | null = null): Promise<Batch
 }
 
 const history = (id: string, filter = '') =>
-  wholeLog<Batch>(tabwire(), id, FIELDS, {
+  readEntireLog<Batch>(tabwire(), id, FIELDS, {
     connection: 'eventSourceMessages',
     only: filter === '' ? '' : `filter: {${filter}}`,
   })
@@ -42,7 +42,7 @@ const events = (batches: readonly Batch[]) => batches.flatMap(({ streamMessages 
 test('server-sent events are followed and paged through, all or those that are wanted', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/page/twice` }, 'LOADED')
   const seen = followed(id)
-  await expect.poll(async () => events(await history(id)).length, PATIENCE).toBe(6)
+  await expect.poll(async () => events(await history(id)).length, WAIT_LIMITS).toBe(6)
   const isOther = ({ url }: Batch) => url === `${site().url}/events/other`
   const { networkRequestId } = (await history(id)).find(isOther)!
   // Of a live session entries are read from memory, later from the database.

@@ -10,7 +10,7 @@ import { startCuttingProxy, type CuttingProxy } from '../support/cutting-proxy.t
 import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -49,7 +49,7 @@ async function start(path: string): Promise<string> {
 }
 
 const terminate = (id: string) => tabwire.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })
-const history = (id: string) => wholeLog<Entry>(tabwire, id, '__typename id ... on ConsoleMessage { text }')
+const history = (id: string) => readEntireLog<Entry>(tabwire, id, '__typename id ... on ConsoleMessage { text }')
 
 const overSse = (): LogEndpoint => ({ url: `${proxy.url}/graphql`, headers: { 'x-api-key': tabwire.apiKey } })
 const overSocket = () =>

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { initRawSocket, openRawSocket } from '../server/raw-socket.ts'
 import { leakGate } from '../support/leak-gate.ts'
-import { PATIENCE } from '../support/patience.ts'
+import { WAIT_LIMITS } from '../support/time-limits.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
 
@@ -33,7 +33,7 @@ beforeAll(async () => {
     ]
     if (!message || !request || !key) throw new Error('the page has not been recorded yet')
     return [sessionId, message.id, request.id, key.id]
-  }, PATIENCE)
+  }, WAIT_LIMITS)
 })
 
 afterAll(async () => {

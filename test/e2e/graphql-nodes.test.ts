@@ -3,7 +3,7 @@ import { encodeGlobalId } from '../../src/contract/global-id.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -34,7 +34,7 @@ interface Node {
 
 const FIELDS = '__typename id sessionId sequence cursor at'
 
-const events = () => wholeLog<Node>(tabwire, id, FIELDS)
+const events = () => readEntireLog<Node>(tabwire, id, FIELDS)
 
 const fetchNode = async (nodeId: string) => {
   const query = `query ($id: ID!) { node(id: $id) { __typename id ... on SessionEvent { ${FIELDS} } ... on Session { status } } }`

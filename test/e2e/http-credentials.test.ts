@@ -14,7 +14,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { CREDENTIALS, startOptionsSite, type OptionsSite } from '../support/site-options.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -56,7 +56,7 @@ interface Request {
 }
 
 const requestsOf = (id: string) =>
-  wholeLog<Request>(app, id, 'url status requestHeaders responseHeaders', { connection: 'networkRequests' })
+  readEntireLog<Request>(app, id, 'url status requestHeaders responseHeaders', { connection: 'networkRequests' })
 
 const statusesOf = async (id: string, path: string) =>
   (await requestsOf(id)).filter(({ url }) => new URL(url).pathname === path).map(({ status }) => status)
@@ -158,7 +158,7 @@ describe('credentials of a session', () => {
     expect(first!.requestHeaders['authorization']).toBeUndefined()
     expect(second!.requestHeaders['authorization']).toBe('Basic [redacted]')
     expect(second!.responseHeaders).toMatchObject({ 'content-type': 'text/html; charset=utf-8' })
-    const reported = await wholeLog(
+    const reported = await readEntireLog(
       app,
       id,
       `__typename ... on NetworkRequest { url requestHeaders responseHeaders }

@@ -5,7 +5,7 @@ import WebSocket from 'ws'
 import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -89,7 +89,7 @@ async function* followOverSse(
   }
 }
 
-const history = (id: string) => wholeLog<Entry>(tabwire, id, '__typename sequence ... on ConsoleMessage { text }')
+const history = (id: string) => readEntireLog<Entry>(tabwire, id, '__typename sequence ... on ConsoleMessage { text }')
 
 const sequences = (entries: Entry[]) => entries.map(({ sequence }) => sequence)
 const oneTo = (n: number) => Array.from({ length: n }, (_, index) => index + 1)
@@ -151,7 +151,7 @@ describe('the whole log, live', () => {
       errors.push(...batch.entries)
     expect(errors.length).toBeGreaterThan(0)
     const part = { connection: 'consoleMessages', only: 'filter: { levels: [ERROR] }' } as const
-    expect(errors).toEqual(await wholeLog(tabwire, id, '__typename sequence text', part))
+    expect(errors).toEqual(await readEntireLog(tabwire, id, '__typename sequence text', part))
   })
 
   test('after the end it replays and completes; after a restart of the server too, with the same cursor', async () => {

@@ -16,10 +16,10 @@ import { readHar } from '../support/har-format.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { keepOneOfEach, TYPE_OF, type OwnedThings } from '../support/owned-things.ts'
 import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
-import { PATIENCE } from '../support/patience.ts'
+import { WAIT_LIMITS } from '../support/time-limits.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -100,8 +100,8 @@ async function linesOf(id: string, wanted?: Wanted): Promise<Line[]> {
 /** A session that ended after it had requested everything on the page. */
 async function visited(): Promise<string> {
   const { id } = await start({ initialPrompt: `${site.url}/`, name: 'visited' })
-  const texts = async () => wholeLog<{ text?: string }>(tabwire, id, '... on ConsoleMessage { text }')
-  await expect.poll(async () => (await texts()).map(({ text }) => text), PATIENCE).toContain('all asked')
+  const texts = async () => readEntireLog<{ text?: string }>(tabwire, id, '... on ConsoleMessage { text }')
+  await expect.poll(async () => (await texts()).map(({ text }) => text), WAIT_LIMITS).toContain('all asked')
   return id
 }
 
@@ -116,7 +116,7 @@ describe('an export as HAR', () => {
       return log.entries.map(({ request, response: { status } }) => `${status} ${new URL(request.url).pathname}`)
     }
     const asked = ['200 /', '200 /data.json', '404 /gone', '302 /moved', '200 /data.json']
-    await expect.poll(paths, PATIENCE).toEqual(expect.arrayContaining(asked))
+    await expect.poll(paths, WAIT_LIMITS).toEqual(expect.arrayContaining(asked))
     await terminate(id)
     const { url } = await linkTo(id, 'HAR')
     expect(await paths()).toEqual(expect.arrayContaining(asked))
@@ -141,7 +141,7 @@ describe('an export as NDJSON', () => {
   test('has a line for each entry, as the API shows it', async () => {
     const types = Object.values(TYPE_OF).map((name) => schema.getType(name) as GraphQLObjectType)
     const selection = types.map((type) => `... on ${type.name} ${selectionOf(type)}`).join(' ')
-    const nodes = await wholeLog<Record<string, unknown>>(tabwire, everything.session, `__typename ${selection}`)
+    const nodes = await readEntireLog<Record<string, unknown>>(tabwire, everything.session, `__typename ${selection}`)
     const lines = await linesOf(everything.session)
     expect(lines.map(({ kind }) => TYPE_OF[kind as keyof typeof TYPE_OF])).toEqual(
       nodes.map((node) => node['__typename']),
@@ -323,7 +323,7 @@ describe('a download that is under way', () => {
     expect(refused.headers.get('retry-after')).not.toBeNull()
     await downloads[0]!.leave()
     const length = LARGE_LINES * LARGE_LINE.length
-    await expect.poll(async () => (await (await fetch(url)).text()).length, PATIENCE).toBeGreaterThan(length)
+    await expect.poll(async () => (await (await fetch(url)).text()).length, WAIT_LIMITS).toBeGreaterThan(length)
   })
 })
 

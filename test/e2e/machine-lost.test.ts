@@ -8,7 +8,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { startServerProcess, type ServerProcess } from '../support/server-process.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -178,7 +178,7 @@ test('kill -9: another server ends its sessions, once, and followers get the end
 
   await owning.restart()
   await expect.poll(() => machineOf(one, machineId)).toMatchObject({ alive: true, lostAt: null })
-  expect(await wholeLog<Entry>(other, id, ENTRY)).toEqual(here.entries)
+  expect(await readEntireLog<Entry>(other, id, ENTRY)).toEqual(here.entries)
 })
 
 test('suspended and resumed: what it lost stays ended, its browsers end, and it takes part again', async () => {
@@ -192,7 +192,7 @@ test('suspended and resumed: what it lost stays ended, its browsers end, and it 
   process.kill(owning.pid, 'SIGCONT')
   await expect.poll(() => browsersOf(owning.pid)).toEqual([])
   await expect.poll(() => machineOf(other, machineId)).toMatchObject({ live: 0, alive: true, lostAt: null })
-  expect(await wholeLog<Entry>(other, id, ENTRY)).toEqual(followed.entries)
+  expect(await readEntireLog<Entry>(other, id, ENTRY)).toEqual(followed.entries)
   expect(await stateOf(other, id)).toMatchObject(LOST)
   const next = await start()
   expect(next).toMatchObject({ status: 'RUNNING', machineId })
@@ -222,7 +222,7 @@ async function untilAll(condition: string): Promise<void> {
 
 test('a failover of the database of 30 s ends no session and loses no entry', { timeout: 180_000 }, async () => {
   const { id } = await start()
-  const before = (await wholeLog<Entry>(one, id, ENTRY)).length
+  const before = (await readEntireLog<Entry>(one, id, ENTRY)).length
   network.cut()
   await untilAll("lease_until < now() - interval '20 seconds'")
   network.mend()
@@ -230,7 +230,7 @@ test('a failover of the database of 30 s ends no session and loses no entry', { 
   await untilAll("lease_until > now() and steady_since < now() - interval '13 seconds'")
   expect(await stateOf(one, id)).toMatchObject({ status: 'RUNNING' })
   await owning.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })
-  const entries = await wholeLog<Entry>(other, id, ENTRY)
+  const entries = await readEntireLog<Entry>(other, id, ENTRY)
   expect(entries.length).toBeGreaterThan(before)
   expect(entries.map(({ sequence }) => sequence)).toEqual(entries.map((_, index) => index + 1))
   expect(entries.filter(({ __typename }) => __typename === 'EntriesDropped')).toEqual([])

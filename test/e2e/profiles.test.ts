@@ -9,7 +9,7 @@ import { decodeGlobalId, encodeGlobalId } from '../../src/contract/global-id.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -127,7 +127,7 @@ const save = async (id: string, name: string) =>
   (await tabwire.query<{ saveProfile: ProfileData }>(SAVE, { id, name })).saveProfile
 const known = (value: string) => ({ cookies: `hidden=${value}; session=${value}`, local: value, indexed: value })
 const kindsOf = (id: string) =>
-  wholeLog<{ __typename: string; pageId?: string }>(tabwire, id, '__typename ... on PageOpened { pageId }')
+  readEntireLog<{ __typename: string; pageId?: string }>(tabwire, id, '__typename ... on PageOpened { pageId }')
 
 let profile: ProfileData
 

@@ -11,7 +11,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startActionPages, type ActionSitePages } from '../support/site-actions.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { freezeProcesses } from '../support/freeze-process.ts'
 
 leakGate()
@@ -48,7 +48,7 @@ interface Entry {
 }
 
 const logOf = (id: string) =>
-  wholeLog<Entry>(
+  readEntireLog<Entry>(
     tabwire,
     id,
     `__typename ... on ArtifactCreated { kind } ... on Download { artifact { url kind } failure keepFailure }

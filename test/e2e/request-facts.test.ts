@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { startExchangeSite } from '../support/site-exchanges.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 /** Data of requests, besides bodies, that DevTools shows. */
@@ -97,14 +97,14 @@ interface Request {
 /** The requests of a page once it reports that it has sent all. */
 async function visit(path: string): Promise<(path: string) => Request[]> {
   const { id } = await start({ initialPrompt: `${site().url}${path}` })
-  const said = () => wholeLog<{ text: string }>(tabwire(), id, 'text', { connection: 'consoleMessages' })
+  const said = () => readEntireLog<{ text: string }>(tabwire(), id, 'text', { connection: 'consoleMessages' })
   await expect.poll(said).toContainEqual({ text: 'asked' })
   const counts = `query ($id: ID!) { session(id: $id) { pendingRequestCount } }`
   await expect.poll(() => tabwire().query(counts, { id })).toEqual({ session: { pendingRequestCount: 0 } })
   // By then all pending entries are written.
   await terminate(id)
   const fields = FIELDS.replaceAll('...cookie', COOKIE)
-  const all = await wholeLog<Request>(tabwire(), id, fields, { connection: 'networkRequests' })
+  const all = await readEntireLog<Request>(tabwire(), id, fields, { connection: 'networkRequests' })
   return (wanted) => all.filter(({ url }) => new URL(url).pathname === wanted)
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { startExchangeSite } from '../support/site-exchanges.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 /** Outcomes of requests in the log, compared with the actions of server and page. */
@@ -86,7 +86,7 @@ interface Request {
 const FIELDS = 'url method status outcome failure responseHeaders requestBytes redirectedFrom'
 
 async function requestsTo(id: string, path: string): Promise<Request[]> {
-  const all = await wholeLog<Request>(tabwire(), id, FIELDS, { connection: 'networkRequests' })
+  const all = await readEntireLog<Request>(tabwire(), id, FIELDS, { connection: 'networkRequests' })
   return all.filter(({ url }) => new URL(url).pathname === path)
 }
 
@@ -204,7 +204,7 @@ test('requests are found by their outcome, and what the end of the session cut c
   await terminate(id)
   const found = async (filter: string) => {
     const part = { connection: 'networkRequests', only: `filter: { ${filter} }` } as const
-    const requests = await wholeLog<{ url: string }>(tabwire(), id, 'url', part)
+    const requests = await readEntireLog<{ url: string }>(tabwire(), id, 'url', part)
     return requests.map(({ url }) => new URL(url).pathname).sort()
   }
   expect(await found('outcomes: [CUT_BY_END]')).toEqual(['/chat', '/events'])

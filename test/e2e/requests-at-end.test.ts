@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { startTestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 const { tabwire, site, start, terminate } = withApp(
@@ -26,7 +26,7 @@ test('each request of a page that never stops asking has one end, though answers
   }
   await expect.poll(answered).toBeGreaterThan(20)
   await terminate(session.id)
-  const nodes = await wholeLog<{ __typename: string; id?: string; failure?: string }>(
+  const nodes = await readEntireLog<{ __typename: string; id?: string; failure?: string }>(
     tabwire(),
     session.id,
     '__typename ... on NetworkRequest { id failure }',

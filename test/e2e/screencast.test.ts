@@ -2,7 +2,7 @@ import { chromium } from 'playwright'
 import { beforeAll, expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
 import { actionApi } from '../support/action-api.ts'
-import { PATIENCE } from '../support/patience.ts'
+import { WAIT_LIMITS } from '../support/time-limits.ts'
 import { startLiveSite } from '../support/site-live.ts'
 import { withApp } from '../support/with-app.ts'
 
@@ -167,7 +167,7 @@ test('a reader that does not read gets the newest frame, and is told how many it
     'new Promise((done) => { enough = true; requestAnimationFrame(() => requestAnimationFrame(done)) })',
   )
   socket.resume()
-  await vi.waitFor(async () => expect(await colourOf(frames.at(-1)!)).toMatch(/ g$/), { interval: 250, ...PATIENCE })
+  await vi.waitFor(async () => expect(await colourOf(frames.at(-1)!)).toMatch(/ g$/), { interval: 250, ...WAIT_LIMITS })
   expect(Math.max(...frames.map(({ skipped }) => skipped))).toBeGreaterThan(0)
   // Nothing is queued for it beyond the sockets' buffers.
   expect(frames.length).toBeLessThan(60)

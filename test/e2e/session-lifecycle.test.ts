@@ -4,7 +4,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { SESSION, sessionApi, type SessionData } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 
 leakGate()
 
@@ -25,7 +25,7 @@ const { start, get, limit, terminate } = sessionApi(() => tabwire)
 const { run } = actionApi(() => tabwire)
 
 async function statusesOf(id: string): Promise<string[]> {
-  const changes = await wholeLog<{ to: string }>(tabwire, id, '... on StatusChange { to }', {
+  const changes = await readEntireLog<{ to: string }>(tabwire, id, '... on StatusChange { to }', {
     only: 'kinds: [STATUS_CHANGE]',
   })
   return changes.map(({ to }) => to)

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { actionApi } from '../support/action-api.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
 import { startLoginSite } from '../support/site-login.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 const { tabwire, site, start, terminate, cdpUrlOf } = withApp(startLoginSite)
@@ -37,7 +37,7 @@ test('a password is in no URL, header and body of the log; what is beside it is'
   expect(steps.map(({ error }) => error)).toEqual(steps.map(() => null))
   await terminate(id)
   const fields = 'url requestHeaders requestBody { text base64 } requestBodyOmitted responseBody { text }'
-  const log = await wholeLog<Request>(tabwire(), id, fields, { connection: 'networkRequests' })
+  const log = await readEntireLog<Request>(tabwire(), id, fields, { connection: 'networkRequests' })
   const decoded = log.map((one) => [one, Buffer.from(one.requestBody?.base64 ?? '', 'base64').toString('latin1')])
   expect(JSON.stringify(decoded)).not.toMatch(/horse|battery/)
   const of = (path: string) => log.find(({ url }) => url.startsWith(`${site().url}/${path}`))!
@@ -138,7 +138,7 @@ test.each(Object.keys(WAYS))(
     )
     await terminate(id)
     const fields = 'url requestBody { text base64 } responseBody { text }'
-    const log = await wholeLog<Request>(tabwire(), id, fields, { connection: 'networkRequests' })
+    const log = await readEntireLog<Request>(tabwire(), id, fields, { connection: 'networkRequests' })
     const decoded = log.map((one) => [one, Buffer.from(one.requestBody?.base64 ?? '', 'base64').toString('latin1')])
     expect(JSON.stringify(decoded)).not.toMatch(LEAK)
     const of = (path: string) => log.find(({ url }) => url.startsWith(`${site().url}/${path}`))!

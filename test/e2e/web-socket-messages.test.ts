@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { PATIENCE } from '../support/patience.ts'
+import { WAIT_LIMITS } from '../support/time-limits.ts'
 import { startSocketSite } from '../support/site-sockets.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 const SCRIPTS = {
@@ -47,7 +47,7 @@ async function followed(id: string, filter: object | null = null): Promise<Batch
 }
 
 const history = (id: string, filter = '') =>
-  wholeLog<Batch>(tabwire(), id, FIELDS, {
+  readEntireLog<Batch>(tabwire(), id, FIELDS, {
     connection: 'webSocketMessages',
     only: filter === '' ? '' : `filter: {${filter}}`,
   })
@@ -58,7 +58,7 @@ const textsOf = (batches: readonly Batch[]) =>
 test('messages of WebSockets are followed and paged through, all or those that are wanted', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/page/talks` }, 'LOADED')
   const seen = followed(id)
-  await expect.poll(async () => textsOf(await history(id)).length, PATIENCE).toBe(4)
+  await expect.poll(async () => textsOf(await history(id)).length, WAIT_LIMITS).toBe(4)
   await terminate(id)
   const kept = await history(id)
   expect(await seen).toEqual(kept)
@@ -79,7 +79,7 @@ test('messages of WebSockets are followed and paged through, all or those that a
     kept.filter(({ webSocketId }) => webSocketId === red[0]!.webSocketId),
   )
   expect(await history(id, 'pageId: "p2"')).toEqual([])
-  const closed = await wholeLog<{ closedBy: string; status: number; framesSent: number }>(
+  const closed = await readEntireLog<{ closedBy: string; status: number; framesSent: number }>(
     tabwire(),
     id,
     '... on WebSocketClosed { closedBy status framesSent framesReceived }',
@@ -92,13 +92,15 @@ test('messages of WebSockets are followed and paged through, all or those that a
 test('server-sent events name the request that receives them', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/page/events` }, 'LOADED')
   const read = () =>
-    wholeLog<{ networkRequestId: string; streamMessages: { eventName: string; data: string }[] }>(
+    readEntireLog<{ networkRequestId: string; streamMessages: { eventName: string; data: string }[] }>(
       tabwire(),
       id,
       '... on EventSourceMessages { networkRequestId url pageId omittedReceived streamMessages { at eventName eventId data sizeBytes truncated } }',
       { only: 'kinds: [EVENT_SOURCE_MESSAGES]' },
     )
-  await expect.poll(async () => (await read()).flatMap(({ streamMessages }) => streamMessages).length, PATIENCE).toBe(3)
+  await expect
+    .poll(async () => (await read()).flatMap(({ streamMessages }) => streamMessages).length, WAIT_LIMITS)
+    .toBe(3)
   const query = 'query ($id: ID!) { session(id: $id) { pendingRequests { id url } } }'
   const { session } = await tabwire().query<{ session: { pendingRequests: { id: string; url: string }[] } }>(query, {
     id,

@@ -2,7 +2,7 @@ import type { GraphQLAbstractType } from 'graphql'
 import { beforeAll, expect, test } from 'vitest'
 import { schema } from '../../src/schema/schema.ts'
 import { startScriptedSite } from '../adapters/playwright/scripted-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { wholeSelection } from '../support/whole-selection.ts'
 import { withApp } from '../support/with-app.ts'
 
@@ -37,7 +37,7 @@ beforeAll(async () => {
   id = (await start({ initialPrompt: `${site().url}/page/everything`, screenshot: true }, 'LOADED')).id
   await site().reported('everything')
   await terminate(id)
-  log = await wholeLog<Entry>(tabwire(), id, EVERYTHING)
+  log = await readEntireLog<Entry>(tabwire(), id, EVERYTHING)
 })
 
 test('a log is read with every field of every kind at once, live as kept', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { startPagesSite } from '../support/pages-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 const says = (kind: string) =>
@@ -21,7 +21,7 @@ interface Line {
 test('shared and service workers have the options of their session, and their lines arguments and a hash', async () => {
   const options = { userAgent: 'Tester/1', locale: 'de-CH', timezone: 'Asia/Tokyo' }
   const { id } = await start({ ...options, initialPrompt: site().url })
-  const lines = () => wholeLog<Line>(tabwire(), id, 'text hash arguments', { connection: 'consoleMessages' })
+  const lines = () => readEntireLog<Line>(tabwire(), id, 'text hash arguments', { connection: 'consoleMessages' })
   const texts = async () => (await lines()).map(({ text }) => text).sort()
   await expect.poll(texts).toEqual(['service Tester/1 de-CH Asia/Tokyo', 'shared Tester/1 de-CH Asia/Tokyo'])
   for (const { text, hash, arguments: values } of await lines()) {

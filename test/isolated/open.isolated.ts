@@ -6,7 +6,7 @@ import { actionApi } from '../support/action-api.ts'
 import { ofKind } from '../support/connect-api.ts'
 import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
 import { openSilentPort } from '../support/silent-port.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 import { METADATA, NEIGHBOR } from './hosts.ts'
 
@@ -189,7 +189,7 @@ test('a host that does not answer: the log says the same with and without a prox
 })
 
 async function failuresOf(id: string): Promise<string[]> {
-  const requests = await wholeLog<{ failure: string | null }>(tabwire(), id, 'failure', {
+  const requests = await readEntireLog<{ failure: string | null }>(tabwire(), id, 'failure', {
     connection: 'networkRequests',
   })
   return requests.flatMap(({ failure }) => failure ?? [])

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { actionApi } from '../support/action-api.ts'
 import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
 import { REACHING_PAGES, WAYS_OF_PAGES } from '../support/site-reach.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 import { ALLOWED, INWARD, METADATA, OWN, PRIVATE, PUBLIC } from './hosts.ts'
 
@@ -244,7 +244,7 @@ interface Request {
 }
 
 const requestsOf = (id: string) =>
-  wholeLog<Request>(tabwire(), id, 'url failure remoteAddress', { connection: 'networkRequests' })
+  readEntireLog<Request>(tabwire(), id, 'url failure remoteAddress', { connection: 'networkRequests' })
 
 const failuresOf = async (id: string) => (await requestsOf(id)).filter(({ failure }) => failure !== null)
 const addressesOf = async (id: string) => (await requestsOf(id)).map(({ remoteAddress }) => remoteAddress)

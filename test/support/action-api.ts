@@ -1,5 +1,5 @@
 import type { Answer, TestApp } from './start-app.ts'
-import { wholeLog } from './whole-log.ts'
+import { readEntireLog } from './entire-log.ts'
 
 export interface ActionData {
   __typename: string
@@ -49,7 +49,7 @@ export const actionApi = (tabwire: () => TestApp) => ({
   },
 
   logged(id: string, apiKey?: string): Promise<ActionData[]> {
-    return wholeLog(tabwire(), id, ACTION, { connection: 'actions', ...(apiKey === undefined ? {} : { apiKey }) })
+    return readEntireLog(tabwire(), id, ACTION, { connection: 'actions', ...(apiKey === undefined ? {} : { apiKey }) })
   },
 })
 

@@ -12,7 +12,7 @@ import { seedEmbeddedDatabase } from './embedded-template.ts'
 import { startFakeModelServer, type FakeModelServer } from './fake-model-server.ts'
 import { leakGate } from './leak-gate.ts'
 import { keepOneOfEach, type OwnedThings } from './owned-things.ts'
-import { PATIENCE } from './patience.ts'
+import { WAIT_LIMITS } from './time-limits.ts'
 import { startTestApp, type Answer, type TestApp } from './start-app.ts'
 import { aiOf } from './task-api.ts'
 import { startTestSite, type TestSite } from './test-site.ts'
@@ -117,7 +117,7 @@ async function startLive(tabwire: TestApp, site: TestSite) {
     const counts = { consoleMessageCount: 1, networkRequestCount: 1, pendingRequestCount: 2 }
     const session = { ...counts, webSocketMessages, eventSourceMessages }
     expect(await tabwire.query(progress)).toEqual({ session })
-  }, PATIENCE)
+  }, WAIT_LIMITS)
   const liveViewToken = new URLSearchParams(new URL(startSession.access.liveViewUrl).hash).get('token')!
   return { live, liveViewToken, startArguments }
 }

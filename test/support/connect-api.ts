@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { TestApp } from './start-app.ts'
-import { wholeLog } from './whole-log.ts'
+import { readEntireLog } from './entire-log.ts'
 
 export interface LoggedEntry {
   __typename: string
@@ -10,7 +10,7 @@ export interface LoggedEntry {
 /** Signed links to sessions of an app that exists only once its tests run, and log entries about clients. */
 export const connectApi = (tabwire: () => TestApp) => {
   const logOf = (id: string): Promise<LoggedEntry[]> =>
-    wholeLog(
+    readEntireLog(
       tabwire(),
       id,
       `__typename sequence

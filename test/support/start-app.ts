@@ -7,7 +7,7 @@ import WebSocket from 'ws'
 import { startApp, type App, type AppOptions } from '../../src/app.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import { createLogger, type Logger } from '../../src/logger.ts'
-import { PATIENCE } from './patience.ts'
+import { WAIT_LIMITS } from './time-limits.ts'
 import { seedEmbeddedDatabase } from './embedded-template.ts'
 import { watchDirectoriesOf } from './leak-gate.ts'
 
@@ -57,7 +57,7 @@ export async function startTestApp(
   }
   const config: Config = { ...loadConfig(environment), dataDir, ...overrides }
   const app = await startApp(config, {
-    bodyWaitMs: PATIENCE.timeout,
+    bodyWaitMs: WAIT_LIMITS.timeout,
     ...options,
     logger: logger ?? createLogger(config.logLevel),
   })

@@ -2,8 +2,8 @@ import { expect } from 'vitest'
 import type { AiConfig } from '../../src/config.ts'
 import type { Asked, Call, FakeModelServer, Reply } from './fake-model-server.ts'
 import type { GraphQLError, TestApp } from './start-app.ts'
-import { PATIENCE } from './patience.ts'
-import { wholeLog } from './whole-log.ts'
+import { WAIT_LIMITS } from './time-limits.ts'
+import { readEntireLog } from './entire-log.ts'
 
 export const MODEL_KEY = 'secret-of-the-vendor-account'
 
@@ -86,7 +86,7 @@ export const taskApi = (tabwire: () => TestApp) => {
     },
 
     /** The last task of the session, once it has ended. */
-    async ended(sessionId: string, timeout: number = PATIENCE.timeout): Promise<TaskData> {
+    async ended(sessionId: string, timeout: number = WAIT_LIMITS.timeout): Promise<TaskData> {
       await expect
         .poll(async () => (await list(sessionId)).at(-1)?.status, { timeout })
         .toMatch(/COMPLETED|FAILED|CANCELLED/)
@@ -95,7 +95,9 @@ export const taskApi = (tabwire: () => TestApp) => {
 
     /** Steps and actions of a task and its session, from the log. */
     timeline(sessionId: string): Promise<TimelineEntry[]> {
-      return wholeLog(tabwire(), sessionId, TIMELINE, { only: 'kinds: [STATUS_CHANGE, ACTION, TASK_STEP, TASK_ENDED]' })
+      return readEntireLog(tabwire(), sessionId, TIMELINE, {
+        only: 'kinds: [STATUS_CHANGE, ACTION, TASK_STEP, TASK_ENDED]',
+      })
     },
   }
 }

@@ -13,8 +13,8 @@ export function withDashboard<S extends Site>(
   { testTimeout = 90_000, keepSessions = false, allowComplaints = false } = {},
 ) {
   vi.setConfig({ testTimeout })
-  const there = withApp(startSite)
-  const { tabwire } = there
+  const base = withApp(startSite)
+  const { tabwire } = base
   const opened: DashboardPage[] = []
   let launched: Browser | undefined
 
@@ -26,16 +26,16 @@ export function withDashboard<S extends Site>(
     const shown = opened.splice(0)
     for (const { context } of shown) await context.close()
     if (!keepSessions) await tabwire().query('mutation { terminateSessions(filter: { status: [CREATING, RUNNING] }) }')
-    const heard = shown.flatMap(({ outside, complaints }) => [...outside, ...(allowComplaints ? [] : complaints)])
+    const received = shown.flatMap(({ outside, complaints }) => [...outside, ...(allowComplaints ? [] : complaints)])
     // oxlint-disable-next-line vitest/no-standalone-expect -- of every test
-    expect(heard).toEqual([])
+    expect(received).toEqual([])
   })
 
   afterAll(() => launched?.close())
 
   const browser = (): Browser => launched!
   return {
-    ...there,
+    ...base,
     browser,
 
     /** See openDashboard; `of`: a server other than that of the file. */

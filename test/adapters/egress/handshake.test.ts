@@ -58,8 +58,8 @@ test('bytes may come one at a time, or all at once with what is for the other si
     const socket = stage.own(connect({ port, host: '127.0.0.1', noDelay: true }), (opened) => void opened.destroy())
     for (const piece of pieces) await new Promise((resolve) => socket.write(Buffer.from(piece), resolve))
     socket.end()
-    const heard = Buffer.concat(await socket.toArray())
-    expect(heard).toEqual(Buffer.concat([granted, Buffer.from('hello')]))
+    const received = Buffer.concat(await socket.toArray())
+    expect(received).toEqual(Buffer.concat([granted, Buffer.from('hello')]))
   }
 })
 

@@ -87,12 +87,12 @@ class BrowserAgent extends Agent {
 
 /** Sends the data, and waits until the end of the expected response has arrived; TLS has no half-open connections. */
 async function hears(socket: Socket, text: string, end: string): Promise<string> {
-  let heard = ''
-  socket.setEncoding('latin1').on('data', (piece: string) => (heard += piece))
+  let received = ''
+  socket.setEncoding('latin1').on('data', (piece: string) => (received += piece))
   socket.resume().write(text)
-  await expect.poll(() => heard.endsWith(end)).toBe(true)
+  await expect.poll(() => received.endsWith(end)).toBe(true)
   socket.destroy()
-  return heard
+  return received
 }
 
 async function lastFailure({ outcomes }: Browser, count = 1): Promise<unknown> {
@@ -122,14 +122,14 @@ describe.each(['http', 'https'])('an upstream of %s', (scheme) => {
   })
 
   test('forwards plain HTTP in absolute form, for it may tunnel to 443 alone', async () => {
-    const heard: [string, string, string][] = []
+    const received: [string, string, string][] = []
     const port = await site((incoming, response) => {
       incoming
         .setEncoding('utf8')
         .toArray()
         .then(
           (pieces) => {
-            heard.push([`${incoming.method} ${incoming.url}`, incoming.headers.host!, pieces.join('')])
+            received.push([`${incoming.method} ${incoming.url}`, incoming.headers.host!, pieces.join('')])
             response.writeHead(201, 'Just so', {
               'x-one': 'a',
               'set-cookie': ['a=1', 'b=2'],
@@ -156,7 +156,7 @@ describe.each(['http', 'https'])('an upstream of %s', (scheme) => {
     const large = 'x'.repeat(300_000)
     expect((await ask(agent, port, '/post', { method: 'POST', body: large, host: 'localhost' })).status).toBe(201)
     expect((await ask(agent, port, '/again')).status).toBe(201)
-    expect(heard).toEqual([
+    expect(received).toEqual([
       ['GET /a?b=c', `127.0.0.1:${port}`, ''],
       ['POST /post', `localhost:${port}`, large],
       ['GET /again', `127.0.0.1:${port}`, ''],
@@ -173,14 +173,14 @@ describe.each(['http', 'https'])('an upstream of %s', (scheme) => {
   })
 
   test('forwards a request whose length is not known', async () => {
-    const heard: [string | undefined, string][] = []
+    const received: [string | undefined, string][] = []
     const port = await site((incoming, response) => {
       incoming
         .setEncoding('utf8')
         .toArray()
         .then(
           (pieces) => {
-            heard.push([incoming.headers['transfer-encoding'], pieces.join('')])
+            received.push([incoming.headers['transfer-encoding'], pieces.join('')])
             response.end('done')
           },
           () => {},
@@ -193,7 +193,7 @@ describe.each(['http', 'https'])('an upstream of %s', (scheme) => {
       status: 200,
       body: 'done',
     })
-    expect(heard).toEqual([['chunked', 'the whole']])
+    expect(received).toEqual([['chunked', 'the whole']])
   })
 
   test('uses a connection again whose answer came before its request was sent whole', async () => {
@@ -219,9 +219,9 @@ describe.each(['http', 'https'])('an upstream of %s', (scheme) => {
     const { browser, asked } = await open()
     const start = `GET /socket HTTP/1.1\r\nHost: 127.0.0.1:${target}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
     const client = await through(browser.port, '127.0.0.1', target)
-    const heard = await hears(client, `${start}and frames`, 'and frames')
-    expect(heard).toContain('101 Switching Protocols')
-    expect(heard).toContain(start)
+    const received = await hears(client, `${start}and frames`, 'and frames')
+    expect(received).toContain('101 Switching Protocols')
+    expect(received).toContain(start)
     expect(asked).toEqual([`CONNECT 127.0.0.1:${target}`])
     expect(await lastFailure(browser)).toBeNull()
   })

@@ -4,7 +4,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
-import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
+import { WAIT_LIMITS, NO_DEADLINE } from '../../support/time-limits.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
 import { stepOf, take } from '../../support/take-steps.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
@@ -173,9 +173,9 @@ describe('dialogs without an end', () => {
     await take(session, { openPage: { url: `${site.url}/form` } })
     await take(session, { click: { target: { css: '#again' } } })
     await take(session, { dialog: {} })
-    const asked = await take(session, { closePage: { runBeforeUnload: true, timeoutMs: PATIENCE.timeout } })
+    const asked = await take(session, { closePage: { runBeforeUnload: true, timeoutMs: WAIT_LIMITS.timeout } })
     expect(asked.error?.code).toBe('NOT_ACTIONABLE')
-    expect((await take(session, { closePage: { timeoutMs: PATIENCE.timeout } })).error).toBeNull()
+    expect((await take(session, { closePage: { timeoutMs: WAIT_LIMITS.timeout } })).error).toBeNull()
     expect(session.pages().map(({ pageId }) => pageId)).toEqual(['p2'])
   })
 
@@ -210,7 +210,7 @@ describe('whatever the page does, a step ends', () => {
     expect((await observe({ signal: AbortSignal.timeout(500) })).error?.code).toBe('TIMEOUT')
     expect(await session.picture('p1', 50, AbortSignal.timeout(500))).toBeNull()
     expect((await take(session, { openPage: { url: `${site.url}/form` } })).error).toBeNull()
-    expect((await take(session, { closePage: { timeoutMs: PATIENCE.timeout } }, { pageId: 'p1' })).error).toBeNull()
+    expect((await take(session, { closePage: { timeoutMs: WAIT_LIMITS.timeout } }, { pageId: 'p1' })).error).toBeNull()
   })
 
   test('a browser that was stopped', async () => {

@@ -3,7 +3,7 @@ import { BodyRecorder, type BodyCapture } from '../../../src/adapters/playwright
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import type { SavedBody } from '../../../src/ports/body.ts'
-import { fakeCdpConnection, impatientPipes } from './fake-cdp-connection.ts'
+import { fakeCdpConnection, undelayedPipes } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
@@ -12,7 +12,7 @@ const OFTEN = { interval: 1 }
 const TEXT: BodyCapture = { bodies: 'TEXT', maxBodyBytes: 1_000, waitMs: 60_000 }
 
 /** A recording of a page with scripted browser events. */
-function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
+function record(capture: Partial<BodyCapture> = {}, pipes = undelayedPipes()) {
   const { connection, emit, sent, answer, refuse, attach } = fakeCdpConnection(pipes)
   const targets = new TargetRegistry(connection)
   const recorder = new RecordingRecorder()
@@ -168,7 +168,7 @@ test('one that is larger than it was said to be is cut', async () => {
 })
 
 test('one whose message is too large to be read is too large', async () => {
-  const { begin, end, answer, reported } = record({}, impatientPipes({ parsed: 2_000, relayed: 2_000 }))
+  const { begin, end, answer, reported } = record({}, undelayedPipes({ parsed: 2_000, relayed: 2_000 }))
   begin('1')
   end('1', 0)
   answer('Network.getResponseBody', { body: 'x'.repeat(3_000), base64Encoded: false })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { contentOf, plainContentOf, startOf } from '../../../src/adapters/playwright/recorders/bodies/body-text.ts'
 import { ByteBudget } from '../../../src/adapters/playwright/recorders/bodies/byte-budget.ts'
 import { isTextual, isUnknown, mediaTypeOf } from '../../../src/adapters/playwright/recorders/bodies/media-type.ts'
-import { NO_DEADLINE } from '../../support/patience.ts'
+import { NO_DEADLINE } from '../../support/time-limits.ts'
 
 const OFTEN = { interval: 1 }
 

@@ -6,7 +6,7 @@ import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/br
 import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/browser-executable.ts'
 import { BrowsersDirectory } from '../../../src/adapters/playwright/launch/browsers-directory.ts'
 import { openBrowser } from '../../../src/adapters/playwright/launch/open-browser.ts'
-import { NO_DEADLINE } from '../../support/patience.ts'
+import { NO_DEADLINE } from '../../support/time-limits.ts'
 import { logger } from './test-pool.ts'
 
 test('the browser writes no line of a page to its own output', async () => {

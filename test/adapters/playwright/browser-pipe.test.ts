@@ -4,15 +4,15 @@ import { CdpConnection } from '../../../src/adapters/playwright/cdp/connection/c
 import type { BrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/browser-pipes.ts'
 import { FairScheduler } from '../../../src/adapters/playwright/cdp/pipe/fair-scheduler.ts'
 import type { TooLarge } from '../../../src/adapters/playwright/cdp/pipe/oversized-message.ts'
-import { PATIENCE } from '../../support/patience.ts'
-import { impatientPipes } from './fake-cdp-connection.ts'
+import { WAIT_LIMITS } from '../../support/time-limits.ts'
+import { undelayedPipes } from './fake-cdp-connection.ts'
 import { logger } from './test-pool.ts'
 
 const KIB = 1024
 const LIMITS = { parsed: 64 * KIB, relayed: 256 * KIB, unfinished: 1024 * KIB, skipped: 4096 * KIB }
 
 /** A browser with the far ends of both pipes in the test. */
-function open(pipes: BrowserPipes = impatientPipes(LIMITS)) {
+function open(pipes: BrowserPipes = undelayedPipes(LIMITS)) {
   const [input, output] = [new PassThrough(), new PassThrough()]
   const connection = new CdpConnection(input, output, '/no/such/folder', pipes, logger)
   onTestFinished(() => void output.destroy())
@@ -78,7 +78,7 @@ test('a line or a request that is too large is left out and told by its ends, in
 })
 
 test('no more than its limit is held of a message that does not end, and it is no message of a browser', async () => {
-  const pipes = impatientPipes(LIMITS)
+  const pipes = undelayedPipes(LIMITS)
   const { say, misbehavior } = open(pipes)
   say('{"method":"Runtime.consoleAPICalled","params":{"')
   let most = 0
@@ -168,7 +168,7 @@ test('events without parameters, and ids that nobody knows, are no trouble', asy
 })
 
 test('many small values, or many different names, are too large at few bytes', async () => {
-  const { say, skipped, misbehavior } = open(impatientPipes({ values: 5_000, names: 500 }))
+  const { say, skipped, misbehavior } = open(undelayedPipes({ values: 5_000, names: 500 }))
   const message = (args: string) =>
     `{"method":"Runtime.consoleAPICalled","params":{"args":[${args}]},"sessionId":"page"}\0`
   const text = filler(600_000)
@@ -186,7 +186,7 @@ test('many small values, or many different names, are too large at few bytes', a
 })
 
 test('unfinished messages of all browsers have one budget; the largest gives way, not the next', () => {
-  const pipes = impatientPipes({ ...LIMITS, unfinished: 100 * KIB })
+  const pipes = undelayedPipes({ ...LIMITS, unfinished: 100 * KIB })
   const [hog, other] = [open(pipes), open(pipes)]
   const begin = '{"method":"Runtime.consoleAPICalled","params":{"type":"log","args":[{"type":"string","value":"'
   hog.say(begin, filler(60_000))
@@ -202,7 +202,7 @@ test('unfinished messages of all browsers have one budget; the largest gives way
 })
 
 test('a browser that says more than its share waits; what others say meanwhile is heard, and nothing is lost', async () => {
-  const pipes = { ...impatientPipes(LIMITS), scheduler: new FairScheduler(1, 2) }
+  const pipes = { ...undelayedPipes(LIMITS), scheduler: new FairScheduler(1, 2) }
   const [loud, quiet] = [open(pipes), open(pipes)]
   let receivedOfLoud = 0
   loud.connection.on('Runtime.consoleAPICalled', () => {
@@ -214,12 +214,12 @@ test('a browser that says more than its share waits; what others say meanwhile i
   quiet.connection.on('Runtime.consoleAPICalled', () => (receivedBefore = receivedOfLoud))
   const count = 200
   loud.output.write(Array.from({ length: count }, () => line('loud')).join(''))
-  await vi.waitFor(() => expect(receivedOfLoud).toBeGreaterThan(0), { interval: 1, ...PATIENCE })
+  await vi.waitFor(() => expect(receivedOfLoud).toBeGreaterThan(0), { interval: 1, ...WAIT_LIMITS })
   expect(loud.output.isPaused()).toBe(true)
   expect(loud.connection.hasUnread).toBe(true)
   const caughtUp = loud.connection.caughtUp()
   quiet.output.write(line('quiet'))
-  await vi.waitFor(() => expect(receivedBefore).toBeGreaterThan(-1), { interval: 1, ...PATIENCE })
+  await vi.waitFor(() => expect(receivedBefore).toBeGreaterThan(-1), { interval: 1, ...WAIT_LIMITS })
   expect(receivedBefore).toBeLessThan(count)
   await caughtUp
   expect(receivedOfLoud).toBe(count)
@@ -234,14 +234,14 @@ test('what Playwright has not handled yet holds up the reading', async () => {
   const event = `{"method":"Page.navigatedWithinDocument","params":{"frameId":"f","url":"http://site/"}}\0`
   const count = 2_000
   output.write(event.repeat(count))
-  await vi.waitFor(() => expect(toPlaywright.length).toBeGreaterThan(0), { interval: 1, ...PATIENCE })
+  await vi.waitFor(() => expect(toPlaywright.length).toBeGreaterThan(0), { interval: 1, ...WAIT_LIMITS })
   expect(received - toPlaywright.length).toBeLessThanOrEqual(500)
   await expect.poll(() => toPlaywright).toHaveLength(count)
   expect(received).toBe(count)
 })
 
 test('the end is told after all that was said before', async () => {
-  const pipes = { ...impatientPipes(LIMITS), scheduler: new FairScheduler(0, 0) }
+  const pipes = { ...undelayedPipes(LIMITS), scheduler: new FairScheduler(0, 0) }
   const { connection, output, toPlaywright } = open(pipes)
   let ended = false
   connection.transport.onclose = () => (ended = true)
@@ -258,7 +258,7 @@ test('the end is told after all that was said before', async () => {
 })
 
 test('a listener that throws costs its event alone; an error elsewhere ends that browser, and no other', async () => {
-  const pipes = impatientPipes(LIMITS)
+  const pipes = undelayedPipes(LIMITS)
   const [broken, sound] = [open(pipes), open(pipes)]
   let received = 0
   for (const method of ['Runtime.consoleAPICalled', 'Log.entryAdded'] as const) {

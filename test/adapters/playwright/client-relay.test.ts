@@ -8,8 +8,8 @@ import { DownloadBehaviors } from '../../../src/adapters/playwright/relay/downlo
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import { NO_EMULATION } from '../../../src/ports/emulation.ts'
 import type { CdpClient, ClientAct } from '../../../src/ports/cdp-client.ts'
-import { PATIENCE } from '../../support/patience.ts'
-import { impatientPipes } from './fake-cdp-connection.ts'
+import { WAIT_LIMITS } from '../../support/time-limits.ts'
+import { undelayedPipes } from './fake-cdp-connection.ts'
 import { logger } from './test-pool.ts'
 
 interface Sent {
@@ -26,7 +26,7 @@ function scripted(highWaterMark = 64) {
     input,
     output,
     '/no/such/folder',
-    impatientPipes({ parsed: 500_000, relayed: 900_000 }),
+    undelayedPipes({ parsed: 500_000, relayed: 900_000 }),
     logger,
   )
   onTestFinished(() => void output.destroy())
@@ -134,7 +134,7 @@ test('while the browser does not read, no client is read', async () => {
   await vi.waitFor(() => {
     commands.push(...read())
     for (const { client } of clients) expect(client.resume).toHaveBeenCalledOnce()
-  }, PATIENCE)
+  }, WAIT_LIMITS)
   expect(commands).toHaveLength(clients.length)
   for (const { id } of commands) say({ id, result: {} })
   for (const { got } of clients) expect(got).toEqual([{ id: 1, result: {} }])

@@ -10,7 +10,7 @@ import type { BrowserProcess } from '../../../src/adapters/playwright/launch/bro
 import { prlimitPath } from '../../../src/adapters/playwright/launch/setpriv.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import { QuotaReservations } from '../../../src/domain/artifacts/quota-reservations.ts'
-import { NO_DEADLINE } from '../../support/patience.ts'
+import { NO_DEADLINE } from '../../support/time-limits.ts'
 import { startDownloadSite } from '../../support/site-downloads.ts'
 import { fakeCdpConnection } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
-import { NO_DEADLINE } from '../../support/patience.ts'
+import { NO_DEADLINE } from '../../support/time-limits.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
 
 /** By path: the header that names the download. */

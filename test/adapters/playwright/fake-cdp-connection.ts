@@ -20,13 +20,13 @@ export interface FakeCdpConnection {
 }
 
 /** Pipes that are served as soon as they have data, without a time limit. */
-export const impatientPipes = (limits: Partial<MessageLimits> = {}) => ({
+export const undelayedPipes = (limits: Partial<MessageLimits> = {}) => ({
   ...createBrowserPipes({ ...MESSAGE_LIMITS, ...limits }),
   scheduler: new FairScheduler(60_000, 60_000),
 })
 
 /** A connection without a browser at its other end. */
-export function fakeCdpConnection(pipes = impatientPipes()): FakeCdpConnection {
+export function fakeCdpConnection(pipes = undelayedPipes()): FakeCdpConnection {
   const [input, output] = [new PassThrough(), new PassThrough()]
   const connection = new CdpConnection(input, output, '/no/such/folder', pipes, logger)
   const sent: string[] = []

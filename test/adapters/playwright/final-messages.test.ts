@@ -11,8 +11,8 @@ import { RUN } from '../../../src/adapters/playwright/cdp/barrier/release-barrie
 import { FinalMessages } from '../../../src/adapters/playwright/session/final-messages.ts'
 import { ENTRY_MS, RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
-import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
-import { fakeCdpConnection, impatientPipes, type FakeCdpConnection } from './fake-cdp-connection.ts'
+import { WAIT_LIMITS, NO_DEADLINE } from '../../support/time-limits.ts'
+import { fakeCdpConnection, undelayedPipes, type FakeCdpConnection } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
 import { logger, processesWith, startTestPool, type TestPool } from './test-pool.ts'
@@ -68,7 +68,7 @@ describe('what was said last', () => {
     const { session, recorder } = await pool.start()
     void session.open(`${site.url}/page/${page}`, NO_DEADLINE)
     await site.reported(source)
-    await session.flush(PATIENCE.timeout)
+    await session.flush(WAIT_LIMITS.timeout)
     expect(recorder.texts()).toEqual(Array.from({ length: LINES }, (_unused, index) => `${source} ${index + 1}`))
     await session.close(1_000)
   })
@@ -248,7 +248,7 @@ kill -9 $$
 })
 
 test('each entry is charged to its browser, which is not held up at its end by what it owes', async () => {
-  const pipes = impatientPipes()
+  const pipes = undelayedPipes()
   const [charge, release] = [vi.spyOn(pipes.scheduler, 'charge'), vi.spyOn(pipes.scheduler, 'release')]
   const fake = fakeCdpConnection(pipes)
   const { connection, emit, attach } = fake

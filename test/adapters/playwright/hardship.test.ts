@@ -6,7 +6,7 @@ import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/b
 import { UIDS_PER_SERVER } from '../../../src/adapters/playwright/launch/browser-process.ts'
 import { firstUidOf } from '../../../src/adapters/playwright/launch/sandbox.ts'
 import { findSetpriv } from '../../../src/adapters/playwright/launch/setpriv.ts'
-import { PATIENCE } from '../../support/patience.ts'
+import { WAIT_LIMITS } from '../../support/time-limits.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
 import { freezeProcesses } from '../../support/freeze-process.ts'
 
@@ -50,7 +50,7 @@ describe('a browser that is stopped', () => {
     const ready = pool.browsers()
     await freezeProcesses(...ready)
     const { session } = await pool.start()
-    expect(await session.ping(PATIENCE.timeout)).not.toBeNull()
+    expect(await session.ping(WAIT_LIMITS.timeout)).not.toBeNull()
     await until(() => pool?.browsers().filter((pid) => ready.includes(pid))).toEqual([])
     await session.close(1_000)
   })

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
-import { PATIENCE } from '../../support/patience.ts'
+import { WAIT_LIMITS } from '../../support/time-limits.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
 import { take } from '../../support/take-steps.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
@@ -137,7 +137,7 @@ test('a script without an end is stopped, and the page goes on', async () => {
   for (const expression of ['for (;;);', '() => { for (;;); }', '({ toJSON() { for (;;); } })']) {
     const { error } = await evaluate(expression, { timeoutMs: 400 })
     expect(error).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('stopped') })
-    expect((await evaluate('1 + 1', { timeoutMs: PATIENCE.timeout })).result).toBe(2)
+    expect((await evaluate('1 + 1', { timeoutMs: WAIT_LIMITS.timeout })).result).toBe(2)
   }
 })
 
@@ -146,7 +146,7 @@ test('a script of the page without an end: a step says that nothing answers, and
   const click = await take(session, { click: { target: { css: '#events' }, timeoutMs: 5_000 } })
   expect(click.error).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('does not answer') })
   expect((await evaluate('1', { timeoutMs: 400 })).error?.code).toBe('TIMEOUT')
-  expect((await evaluate('1 + 1', { timeoutMs: PATIENCE.timeout })).result).toBe(2)
+  expect((await evaluate('1 + 1', { timeoutMs: WAIT_LIMITS.timeout })).result).toBe(2)
 })
 
 test('a script that a dialog holds up is not ended by its deadline', async () => {
@@ -164,9 +164,9 @@ test('a script that a dialog holds up is not ended by its deadline', async () =>
 test('a popup that hangs from its beginning holds up nobody else, and can be freed or closed', async () => {
   await evaluate('window.open("/hung", "", "noopener"), window.open("/hung", "", "noopener"), 1')
   await expect.poll(() => session.pages().filter(({ url }) => url.endsWith('/hung')).length).toBe(2)
-  expect((await evaluate('1 + 1', { timeoutMs: PATIENCE.timeout })).result).toBe(2)
+  expect((await evaluate('1 + 1', { timeoutMs: WAIT_LIMITS.timeout })).result).toBe(2)
   const freeing = await take(session, { evaluate: { expression: '1', timeoutMs: 500 } }, { pageId: 'p2' })
   expect(freeing.error?.code).toBe('TIMEOUT')
   expect((await take(session, { evaluate: { expression: '2' } }, { pageId: 'p2' })).result).toBe(2)
-  expect((await take(session, { closePage: { timeoutMs: PATIENCE.timeout } }, { pageId: 'p3' })).error).toBeNull()
+  expect((await take(session, { closePage: { timeoutMs: WAIT_LIMITS.timeout } }, { pageId: 'p3' })).error).toBeNull()
 })

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { MESSAGE_LIMITS } from '../../../src/adapters/playwright/cdp/pipe/message-limits.ts'
-import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
+import { WAIT_LIMITS, NO_DEADLINE } from '../../support/time-limits.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
 
@@ -62,7 +62,7 @@ test.each([
   async (page, texts, missing) => {
     const { session, recorder, why } = await visit(page)
     await site.reported(page)
-    await session.flush(PATIENCE.timeout)
+    await session.flush(WAIT_LIMITS.timeout)
     expect(recorder.texts()).toEqual(texts)
     expect(recorder.missing).toEqual(missing)
     expect(why()).toBeNull()
@@ -73,7 +73,7 @@ test.each([
 test('requests that are too large are counted, once each, and none stays in flight', async () => {
   const { session, recorder, why } = await visit('requests')
   await site.reported('requests')
-  await session.flush(PATIENCE.timeout)
+  await session.flush(WAIT_LIMITS.timeout)
   expect(recorder.missing.filter((kind) => kind === 'NETWORK_REQUEST')).toHaveLength(2)
   expect(recorder.requests('/header')).toEqual([])
   expect(recorder.requests('/deep')).toEqual([])
@@ -81,7 +81,7 @@ test('requests that are too large are counted, once each, and none stays in flig
   await vi.waitFor(() => {
     expect(recorder.requests('/post')).toHaveLength(1)
     expect([...recorder.inFlight.values()].filter(({ url }) => !url.includes('told'))).toEqual([])
-  }, PATIENCE)
+  }, WAIT_LIMITS)
   expect(why()).toBeNull()
   await session.close(1_000)
 })
@@ -94,7 +94,7 @@ test.each([
   const { session, why } = await visit(page)
   await expect.poll(() => why()).toContain(`${method} event is too large to process`)
   await session.close(1_000)
-  expect(await neighbor.ping(PATIENCE.timeout)).not.toBeNull()
+  expect(await neighbor.ping(WAIT_LIMITS.timeout)).not.toBeNull()
   await neighbor.close(1_000)
 })
 

@@ -3,7 +3,7 @@ import { MessageBatch, MessageBudget } from '../../../src/adapters/playwright/re
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import type { MessageLimits } from '../../../src/adapters/playwright/cdp/pipe/message-limits.ts'
-import { fakeCdpConnection, impatientPipes } from './fake-cdp-connection.ts'
+import { fakeCdpConnection, undelayedPipes } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 
@@ -57,7 +57,7 @@ test('a message that finds no room is not even made, and a batch that is full be
 
 /** A page with scripted browser events. */
 function record(limits: Partial<MessageLimits> = {}) {
-  const { connection, emit, attach } = fakeCdpConnection(impatientPipes(limits))
+  const { connection, emit, attach } = fakeCdpConnection(undelayedPipes(limits))
   const targets = new TargetRegistry(connection)
   const recorder = new RecordingRecorder()
   const recording = new RecorderSet(connection, targets, recorder, true, '/no/such/folder', logger)

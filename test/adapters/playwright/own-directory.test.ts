@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DirectoryRefused, OwnDirectory } from '../../../src/adapters/playwright/files/own-directory.ts'
-import { NO_DEADLINE } from '../../support/patience.ts'
+import { NO_DEADLINE } from '../../support/time-limits.ts'
 
 const uid = process.getuid?.() ?? 0
 let dir: string

@@ -12,7 +12,7 @@ import { BrowserProxies } from '../../../src/adapters/playwright/launch/browser-
 import { browsersDirectory, reapLeftovers } from '../../../src/adapters/playwright/launch/orphan-reaper.ts'
 import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/launch/open-browser.ts'
 import { BrowserLaunchFailed } from '../../../src/ports/browser.ts'
-import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
+import { WAIT_LIMITS, NO_DEADLINE } from '../../support/time-limits.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger, processesWith, startTestPool, type TestPool } from './test-pool.ts'
@@ -63,7 +63,7 @@ describe('the pool', () => {
       () => pool?.pool.warmCount() === 1 && pool.browsers().length === 1 && pool.browsers()[0] !== first,
     ).toBe(true)
     const { session } = await pool.start()
-    expect(await session.ping(PATIENCE.timeout)).not.toBeNull()
+    expect(await session.ping(WAIT_LIMITS.timeout)).not.toBeNull()
     await session.close(1_000)
   })
 
@@ -126,7 +126,7 @@ describe('the pool', () => {
     expect(pool.browsers()).toHaveLength(1)
     expect(pool.pool.notReady()).not.toBeNull()
     await expect(pool.start()).rejects.toThrow('closed')
-    expect(await session.ping(PATIENCE.timeout)).not.toBeNull()
+    expect(await session.ping(WAIT_LIMITS.timeout)).not.toBeNull()
     await session.close(1_000)
   })
 
@@ -184,7 +184,7 @@ describe('death', () => {
     ])
     expect(recorder.requests('/slow')).toMatchObject([{ failure: 'page crashed', status: null }])
     expect(recorder.inFlight.size).toBe(0)
-    expect(await session.ping(PATIENCE.timeout)).not.toBeNull()
+    expect(await session.ping(WAIT_LIMITS.timeout)).not.toBeNull()
     await session.close(1_000)
   })
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
 import { TEXT_LIMITS } from '../../../src/ports/log-entry.ts'
-import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
+import { WAIT_LIMITS, NO_DEADLINE } from '../../support/time-limits.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
@@ -392,7 +392,7 @@ describe('what pages do besides', () => {
     await visit('/hang', async ({ session, recorder }) => {
       await until(() => recorder.texts()).toEqual(['hanging'])
       await session.flush(200)
-      expect(await session.ping(PATIENCE.timeout)).not.toBeNull()
+      expect(await session.ping(WAIT_LIMITS.timeout)).not.toBeNull()
     })
   })
 })

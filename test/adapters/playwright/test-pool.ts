@@ -14,7 +14,7 @@ import { browsersDirectory } from '../../../src/adapters/playwright/launch/orpha
 import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/launch/open-browser.ts'
 import { createLogger } from '../../../src/logger.ts'
 import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
-import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
+import { WAIT_LIMITS, NO_DEADLINE } from '../../support/time-limits.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 
 export interface TestPool {
@@ -81,7 +81,7 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
     tempRoot,
     tempLimitBytes: 8 * 1024 ** 3,
     machineId,
-    bodyWaitMs: PATIENCE.timeout,
+    bodyWaitMs: WAIT_LIMITS.timeout,
     logger,
     ...overrides,
   })
@@ -106,7 +106,7 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
     async close() {
       await pool.close()
       // Under any name: ffmpeg has the names of its output files on its command line.
-      await vi.waitFor(() => expect(processesWith(`${directory}/`)).toEqual([]), PATIENCE)
+      await vi.waitFor(() => expect(processesWith(`${directory}/`)).toEqual([]), WAIT_LIMITS)
       expect(existsSync(directory)).toBe(false)
       await rm(tempRoot, { recursive: true, force: true })
     },

@@ -4,7 +4,7 @@ import { BrowserProxies } from '../../../src/adapters/playwright/launch/browser-
 import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
 import { TEXT_LIMITS, type EntryData, type WebSocketMessage } from '../../../src/ports/log-entry.ts'
 import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
-import { NO_DEADLINE } from '../../support/patience.ts'
+import { NO_DEADLINE } from '../../support/time-limits.ts'
 import { startSocketSite, type SocketSite } from '../../support/site-sockets.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
 import { logger, startTestPool, type TestPool } from './test-pool.ts'

@@ -22,7 +22,7 @@ import type {
 } from '../../../src/domain/sessions/session-handle.ts'
 import { decodeError } from './codec.ts'
 import { ServedHandle } from './served-handle.ts'
-import { Wire, type Request, type Response } from './wire.ts'
+import { LoopbackTransport, type Request, type Response } from './loopback-transport.ts'
 
 interface Pending {
   signal: AbortSignal | undefined
@@ -37,8 +37,8 @@ const UNSENT_LOOK_MS = 10
 export class LoopbackHandle implements SessionHandle {
   readonly sessionId: string
   readonly owner: string
-  readonly #out = new Wire<Request>()
-  readonly #incoming = new Wire<Response>()
+  readonly #out = new LoopbackTransport<Request>()
+  readonly #incoming = new LoopbackTransport<Response>()
   readonly #pending = new Map<number, Pending>()
   readonly #uploads = new Map<number, AsyncIterator<Uint8Array>>()
   readonly #clients = new Map<number, CdpClient>()
@@ -48,7 +48,7 @@ export class LoopbackHandle implements SessionHandle {
     this.sessionId = handle.sessionId
     this.owner = handle.owner
     new ServedHandle(handle, this.#out, this.#incoming)
-    this.#incoming.onMessage((response) => this.#hear(response))
+    this.#incoming.onMessage((response) => this.#receive(response))
   }
 
   snapshot = () => this.#ask<SessionSnapshot>('snapshot')
@@ -168,7 +168,7 @@ export class LoopbackHandle implements SessionHandle {
     return { id: this.#ids, result: promise }
   }
 
-  #hear(response: Response): void {
+  #receive(response: Response): void {
     const { say, id } = response
     const client = this.#clients.get(id)
     if (say === 'RESULT') this.#settle(id)?.resolve(response.result)

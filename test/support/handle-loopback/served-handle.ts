@@ -2,7 +2,7 @@ import type { AttachedClient, SessionHandle } from '../../../src/domain/sessions
 import type { CdpClient } from '../../../src/ports/cdp-client.ts'
 import type { PageFrames } from '../../../src/ports/live-view.ts'
 import { encodeError } from './codec.ts'
-import type { Request, Response, Wire } from './wire.ts'
+import type { Request, Response, LoopbackTransport } from './loopback-transport.ts'
 
 /** Calls with only arguments and a result; those of the second list end with a signal. */
 const PLAIN = [
@@ -25,19 +25,19 @@ type Member = (...args: unknown[]) => Promise<unknown>
 /** The session's side of a loopback: calls the handle for received messages, and sends the results. */
 export class ServedHandle {
   readonly #handle: SessionHandle
-  readonly #out: Wire<Response>
+  readonly #out: LoopbackTransport<Response>
   readonly #calls = new Map<number, AbortController>()
   readonly #streams = new Map<number, PageFrames>()
   readonly #uploads = new Map<number, (chunk: Extract<Request, { say: 'CHUNK' }>) => void>()
   readonly #clients = new Map<number, { far: FarClient; attached: AttachedClient | null }>()
 
-  constructor(handle: SessionHandle, incoming: Wire<Request>, out: Wire<Response>) {
+  constructor(handle: SessionHandle, incoming: LoopbackTransport<Request>, out: LoopbackTransport<Response>) {
     this.#handle = handle
     this.#out = out
-    incoming.onMessage((request) => this.#hear(request))
+    incoming.onMessage((request) => this.#receive(request))
   }
 
-  #hear(request: Request): void {
+  #receive(request: Request): void {
     const { say } = request
     if (say === 'CALL') this.#answer(request.id, (signal) => this.#call(request, signal))
     else if (say === 'ABORT') this.#calls.get(request.id)?.abort()
@@ -119,12 +119,12 @@ const ENDED = { done: true, value: undefined } as const
 /** A client at the other end: data that it has not acknowledged is unsent. */
 class FarClient implements CdpClient {
   readonly #id: number
-  readonly #out: Wire<Response>
+  readonly #out: LoopbackTransport<Response>
   readonly #users: ((user: number | null) => void)[] = []
   #underWay = 0
   #unsentThere = 0
 
-  constructor(id: number, out: Wire<Response>) {
+  constructor(id: number, out: LoopbackTransport<Response>) {
     this.#id = id
     this.#out = out
   }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { ChatModel } from '../../src/ports/chat-model.ts'
 
 /** Works until it is stopped: a task that ends only by being canceled. */
-export const patientModel: ChatModel = {
+export const blockingModel: ChatModel = {
   name: 'patient',
   isPriced: false,
   converse: () => ({

@@ -2,7 +2,7 @@
  * Timeout for conditions: long enough for a busy machine, since speed is measured by bench/. The default of
  * `expect.poll` (vitest.config.ts); to be passed to `vi.waitFor`, for hooks.
  */
-export const PATIENCE = { timeout: 30_000 }
+export const WAIT_LIMITS = { timeout: 30_000 }
 
 /** For functions that take a signal: it ends with the test. */
 export const NO_DEADLINE = new AbortController().signal

@@ -22,7 +22,7 @@ interface Part {
  * All entries of a session's log with these fields, page after page: their number depends on timing, and a page may
  * be shorter than requested.
  */
-export async function wholeLog<T>(app: TestApp, id: string, fields: string, part: Part = {}): Promise<T[]> {
+export async function readEntireLog<T>(app: TestApp, id: string, fields: string, part: Part = {}): Promise<T[]> {
   const { connection = 'events', only = '', apiKey } = part
   const query = `query ($id: ID!, $after: String) { session(id: $id) { log: ${connection}(first: 1000, after: $after ${only}) {
     nodes { ${fields} } pageInfo { hasNextPage endCursor } } } }`

@@ -57,18 +57,18 @@ async function startAt(script: string, reported = script): Promise<string> {
   return id
 }
 
-const unheard = { __typename: 'EntriesDropped', reason: 'TERMINATED', count: null, kinds: [] }
+const unreported = { __typename: 'EntriesDropped', reason: 'TERMINATED', count: null, kinds: [] }
 
 /** Checks the last two entries, the times of which must be in order; returns them. */
 async function lastEntriesOf(id: string) {
   const { events, endedAt } = await lastOf(id)
-  const unheardOf = events.nodes.at(-2)
-  const times = [unheardOf?.firstAt, unheardOf?.lastAt, endedAt].map((time) => Date.parse(time!))
+  const unreportedOf = events.nodes.at(-2)
+  const times = [unreportedOf?.firstAt, unreportedOf?.lastAt, endedAt].map((time) => Date.parse(time!))
   expect(times).toEqual(times.toSorted((one, other) => one - other))
   return events.nodes.slice(-2)
 }
 
-const unheardAnd = (endReason: string) => [unheard, { __typename: 'StatusChange', endReason }]
+const unreportedAnd = (endReason: string) => [unreported, { __typename: 'StatusChange', endReason }]
 
 const numberedLines = (lines: number) => Array.from({ length: lines }, (_, index) => `line ${index + 1}`)
 
@@ -94,7 +94,7 @@ describe('an end of which something may be missing says so before the final stat
     const id = await startAt(script)
     await expect.poll(() => countOf(id)).toBeGreaterThan(500)
     await terminate(id)
-    expect(await lastEntriesOf(id)).toMatchObject(unheardAnd('TERMINATED'))
+    expect(await lastEntriesOf(id)).toMatchObject(unreportedAnd('TERMINATED'))
   })
 
   test.each([
@@ -104,7 +104,7 @@ describe('an end of which something may be missing says so before the final stat
     const id = await startAt(script, reported)
     await terminate(id)
     expect((await lastOf(id)).consoleMessages.nodes.map(({ text }) => text)).toEqual(numberedLines(lines))
-    expect(await lastEntriesOf(id)).toMatchObject(unheardAnd('TERMINATED'))
+    expect(await lastEntriesOf(id)).toMatchObject(unreportedAnd('TERMINATED'))
   })
 
   test.each([
@@ -124,8 +124,8 @@ describe('an end of which something may be missing says so before the final stat
     const id = await startAt('large')
     await terminate(id)
     const { events, consoleMessages } = await lastOf(id)
-    const isHeard = consoleMessages.nodes.map(({ text }) => text.slice(0, 5)).join() === 'xxxxx,after'
-    expect(isHeard || events.nodes.at(-2)?.count === null).toBe(true)
+    const isReported = consoleMessages.nodes.map(({ text }) => text.slice(0, 5)).join() === 'xxxxx,after'
+    expect(isReported || events.nodes.at(-2)?.count === null).toBe(true)
   })
 
   test.each([
@@ -142,6 +142,6 @@ describe('an end of which something may be missing says so before the final stat
       process.kill(browser!.pid, signal)
     }
     expect(await following).toEqual({ dropped: 0, droppedUnknown: true })
-    expect(await lastEntriesOf(id)).toMatchObject(unheardAnd(endReason))
+    expect(await lastEntriesOf(id)).toMatchObject(unreportedAnd(endReason))
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { startScriptedSite } from '../adapters/playwright/scripted-site.ts'
-import { wholeLog } from '../support/whole-log.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 const scripts = {
@@ -26,7 +26,7 @@ describe('an end of which everything was heard says nothing of anything missing'
     const { id } = await start({ initialPrompt: `${site().url}/page/${script}` })
     await site().reported(script)
     await terminate(id)
-    const log = await wholeLog<{ __typename: string; text?: string }>(tabwire(), id, FIELDS)
+    const log = await readEntireLog<{ __typename: string; text?: string }>(tabwire(), id, FIELDS)
     const texts = log.filter(({ __typename }) => __typename === 'ConsoleMessage').map(({ text }) => text)
     expect(texts).toEqual(Array.from({ length: lines ?? texts.length }, (_unused, index) => `line ${index + 1}`))
     expect(texts).not.toEqual([])

@@ -31,7 +31,7 @@ export type Response =
   | { say: 'ASK_LOCAL_USER'; id: number }
 
 /** One direction of a connection: messages arrive as bytes, in order, and never during the send. */
-export class Wire<Message> {
+export class LoopbackTransport<Message> {
   #listener: ((message: Message) => void) | null = null
 
   onMessage(listener: (message: Message) => void): void {
