@@ -3,14 +3,14 @@ import type { SandboxMode } from '../../../config.ts'
 import type { Logger } from '../../../logger.ts'
 import type { BrowserRecordingKind } from '../../../ports/artifact.ts'
 import type { BrowserOptions, BrowserPool, BrowserSession, EventSink } from '../../../ports/browser.ts'
-import type { ConnectionOutcome, EgressPolicy, EgressProxies, WebSocketEnd } from '../../../ports/egress.ts'
-import { unowned, type FaultOwner } from '../../../fault-owner.ts'
+import type { EgressProxies } from '../../../ports/egress.ts'
+import { unowned } from '../../../fault-owner.ts'
 import type { LaunchMode } from '../launch/browser-process.ts'
+import { assignEgress, type AssignedEgress } from './assigned-egress.ts'
 import { PlaywrightSession } from './browser-session.ts'
 import { BrowserProxies } from '../launch/browser-proxies.ts'
 import { BrowsersDirectory } from '../launch/browsers-directory.ts'
 import { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
-import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { Semaphore } from '../../../async/semaphore.ts'
 import { browsersDirectory, reapLeftovers } from '../launch/orphan-reaper.ts'
@@ -355,35 +355,6 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       )
       .finally(() => this.#background.delete(guarded))
     this.#background.add(guarded)
-  }
-}
-
-/** The policy of a browser's proxy; `assigned`: resolves once it is in force. */
-interface AssignedEgress {
-  connections: ConnectionOutcomes
-  assigned: Promise<void> | undefined
-}
-
-function assignEgress({ process, faults }: OpenBrowser, policy: EgressPolicy): AssignedEgress {
-  const connections = new ConnectionOutcomes(process.proxy?.port ?? null, policy)
-  const assigned = process.proxy?.assign(
-    policy,
-    receivedBy((outcome: ConnectionOutcome) => connections.received(outcome), faults),
-    receivedBy((end: WebSocketEnd) => connections.webSockets.received(end), faults),
-  )
-  // Callers that await it handle the rejection; if the browser proves unusable, there are none.
-  assigned?.catch(() => undefined)
-  return { connections, assigned }
-}
-
-/** Assigns a fault owner to the handling of a proxy's reports. */
-function receivedBy<T>(receive: (reported: T) => void, owner: FaultOwner): (reported: T) => void {
-  return (reported) => {
-    try {
-      receive(reported)
-    } catch (error) {
-      owner.fail(error)
-    }
   }
 }
 
