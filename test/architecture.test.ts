@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { importsOf, readSource, moduleOf } from './support/source-imports.ts'
+import { KNOWN_ONLY_IN, PLAIN } from './support/technologies.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
@@ -164,6 +165,10 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
     recorders: ['cdp', 'launch', 'network', 'captures'],
     session: ['cdp', 'library', 'launch', 'network', 'files', 'live-view', 'actions', 'relay', 'captures', 'recorders'],
   },
+  'adapters/playwright/actions': {
+    site: [],
+    kinds: ['site'],
+  },
   'adapters/playwright/recorders': {
     exchanges: [],
     bodies: ['exchanges'],
@@ -179,6 +184,30 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
     barrier: ['protocol'],
     connection: ['protocol', 'pipe', 'barrier'],
     targets: ['protocol', 'barrier', 'connection'],
+  },
+  'adapters/postgres': {
+    base: [],
+    embedded: [],
+    connection: ['base', 'embedded'],
+    entries: ['base', 'connection'],
+    sessions: ['base', 'connection', 'entries'],
+    artifacts: ['base'],
+    access: ['base'],
+    tasks: ['base'],
+    machines: ['base'],
+  },
+  'adapters/egress': {
+    names: [],
+    proxy: ['names'],
+    thread: ['names', 'proxy'],
+  },
+  'domain/log': {
+    entries: [],
+    writing: ['entries'],
+    reading: ['entries', 'writing'],
+  },
+  'domain/sessions': {
+    input: [],
   },
 }
 
@@ -203,43 +232,6 @@ function partOf(folder: string, path: string): string | null {
   const below = path.slice(folder.length + 1)
   return below.includes('/') ? below.slice(0, below.indexOf('/')) : null
 }
-
-/** Technologies, and the only modules that may use them. */
-const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
-  playwright: ['adapters/playwright'],
-  'playwright-core': ['adapters/playwright'],
-  'devtools-protocol': ['adapters/playwright'],
-  'har-format': ['domain'],
-  'mime-types': ['adapters/playwright'],
-  yazl: ['adapters/playwright'],
-  'drizzle-orm': ['adapters/postgres'],
-  pg: ['adapters/postgres'],
-  '@electric-sql/pglite': ['adapters/postgres'],
-  '@electric-sql/pglite-socket': ['adapters/postgres'],
-  'node:sqlite': ['data-directory-lock.ts'],
-  '@aws-sdk/client-s3': ['adapters/artifacts'],
-  '@aws-sdk/s3-request-presigner': ['adapters/artifacts'],
-  ai: ['adapters/chat-model'],
-  ajv: ['adapters/json-schema'],
-  'ajv-formats': ['adapters/json-schema'],
-  '@ai-sdk/anthropic': ['adapters/chat-model'],
-  '@ai-sdk/openai': ['adapters/chat-model'],
-  '@ai-sdk/openai-compatible': ['adapters/chat-model'],
-  '@pothos/core': ['schema'],
-  '@pothos/plugin-relay': ['schema'],
-  '@pothos/plugin-scope-auth': ['schema'],
-  graphql: ['schema', 'server', 'client'],
-  'graphql-yoga': ['server'],
-  'graphql-ws': ['server'],
-  ws: ['server', 'bridge', 'machine-channel.ts', 'adapters/machines'],
-  jose: ['adapters/oidc'],
-  '@nats-io/transport-node': ['adapters/bus'],
-  socks: ['adapters/egress'],
-  'eventsource-parser': ['client'],
-}
-
-/** Libraries without a technology, which all modules may use. */
-const PLAIN = ['ipaddr.js', 'lru-cache', 'p-retry', 're2js', 'uuid', 'zod']
 
 describe('imports', () => {
   test('every file lies in a module that is on the plan', () => {

@@ -78,7 +78,15 @@ describe('ARCHITECTURE.md', () => {
       readdirSync(join(ROOT, path), { withFileTypes: true }).map((entry) =>
         entry.isDirectory() ? `${entry.name}/` : entry.name,
       )
-    const divided = ['domain', 'server', 'adapters', 'adapters/playwright']
+    const divided = [
+      'domain',
+      'domain/log',
+      'server',
+      'adapters',
+      'adapters/playwright',
+      'adapters/postgres',
+      'adapters/egress',
+    ]
     const folders = divided.flatMap((path) => foldersOf(`src/${path}`).filter((name) => name.endsWith('/')))
     const missing = [...foldersOf('src'), ...folders].filter(
       (name) => !named.some((one) => one === name || one === `src/${name}` || one === `src/adapters/${name}`),

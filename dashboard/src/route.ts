@@ -3,6 +3,9 @@ import { useSyncExternalStore, type MouseEvent } from 'react'
 export const PANELS = ['console', 'network', 'timeline', 'artifacts', 'details'] as const
 export type Panel = (typeof PANELS)[number]
 
+/** Earlier names of panels, in links that people have kept. */
+const EARLIER_NAMES: ReadonlyMap<string | null, string> = new Map([['story', 'timeline']])
+
 /**
  * The current location: the list, or a panel of a session. It is stored in the query, so that a proxy may add a path
  * prefix.
@@ -26,7 +29,8 @@ function subscribe(listener: () => void): () => void {
 export function useRoute(): Route {
   const search = useSyncExternalStore(subscribe, () => location.search)
   const query = new URLSearchParams(search)
-  const panel = PANELS.find((name) => name === query.get('panel')) ?? 'console'
+  const wanted = query.get('panel')
+  const panel = PANELS.find((name) => name === (EARLIER_NAMES.get(wanted) ?? wanted)) ?? 'console'
   return { session: query.get('session'), panel }
 }
 

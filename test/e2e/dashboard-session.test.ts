@@ -169,6 +169,13 @@ test('the timeline tells what was done and how it went', async () => {
   await expect.poll(() => rows('Timeline').count()).toBe(3)
 })
 
+test('a link that names the timeline as it was called before opens it', async () => {
+  const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+  const earlierName = 'story'
+  await open(id, earlierName)
+  await expect.poll(() => rows('Timeline').count()).toBeGreaterThan(0)
+})
+
 test('a WebSocket shows its messages with direction, size and text', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/websocket` }, 'LOADED')
   await open(id, 'timeline')

@@ -22,10 +22,10 @@ export function assignEgress({ process, faults }: OpenBrowser, policy: EgressPol
 }
 
 /** Assigns a fault owner to the handling of a proxy's reports. */
-function receivedBy<T>(hear: (reported: T) => void, owner: FaultOwner): (reported: T) => void {
+function receivedBy<T>(receive: (reported: T) => void, owner: FaultOwner): (reported: T) => void {
   return (reported) => {
     try {
-      hear(reported)
+      receive(reported)
     } catch (error) {
       owner.fail(error)
     }

@@ -17,7 +17,7 @@ import type { LogLimits } from './log-limits.ts'
 import { LogTail } from './log-tail.ts'
 import { hasOwnCap, isNeverDropped } from '../entries/drop-policy.ts'
 import { MESSAGE_SHARE } from './message-drops.ts'
-import { cutQueue, isBatch, MARKER_SIZE, queuedAgain, takeBatch, type Queued } from './queued-entries.ts'
+import { EntryQueue, type Queued } from './entry-queue.ts'
 import type { SessionLogEvents } from './session-log-events.ts'
 import { StoreRetry } from './store-retry.ts'
 import { deeplyWellFormed } from '../entries/well-formed.ts'
@@ -37,8 +37,7 @@ export class SessionLog {
   readonly #logger: Logger
   readonly #tail: LogTail
 
-  #queue: Queued[] = []
-  #queuedBytes = 0
+  readonly #queue: EntryQueue
   #patch: SessionPatch | null = null
   #lastSequence: number
   #accepted: number
@@ -59,12 +58,7 @@ export class SessionLog {
   readonly #awaited = new AwaitedEntries()
   /** A batch is due at once when a caller waits for it, or when it is full. */
   readonly #pace = new CommitPace(
-    () =>
-      this.#progress.isAwaited ||
-      !this.#awaited.isEmpty ||
-      this.#isCut ||
-      this.#lost ||
-      isBatch(this.#queue.length, this.#queuedBytes),
+    () => this.#progress.isAwaited || !this.#awaited.isEmpty || this.#isCut || this.#lost || this.#queue.hasBatch,
   )
 
   /** Entries dropped because the queue was full; recording resumes when it is half empty again. */
@@ -82,6 +76,7 @@ export class SessionLog {
     this.sessionId = record.id
     this.#store = store
     this.#limits = limits
+    this.#queue = new EntryQueue(limits)
     this.#events = events
     this.#logger = logger.child({ sessionId: record.id })
     this.#retry = new StoreRetry(this.#logger)
@@ -187,10 +182,7 @@ export class SessionLog {
   cutShort(): void {
     if (this.#ended || this.#lost) return
     const dropped = this.#overflow ?? new DroppedEntries(this.#retry.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
-    const kept = cutQueue(this.#queue, dropped)
-    this.#progress.entriesCommitted(this.#queue.length - kept.length)
-    this.#queue = kept
-    this.#queuedBytes = kept.reduce((sum, { size }) => sum + size, 0)
+    this.#progress.entriesCommitted(this.#queue.cut(dropped))
     this.#isCut = true
     this.#overflow = null
     this.#retry.hurry()
@@ -209,19 +201,18 @@ export class SessionLog {
   #enqueue(queued: Queued): void {
     this.#progress.entryRequested()
     this.#queue.push(queued)
-    this.#queuedBytes += queued.size
   }
 
   #isFull(size: number, most = 1): boolean {
-    const { maxQueuedEntries, maxQueuedBytes } = this.#limits
     // Once full, half of it must drain first, or a steady flood would leave a marker every few entries.
     const share = this.#isCut ? 0 : this.#overflow ? Math.min(0.5, most) : most
-    return this.#queue.length >= maxQueuedEntries * share || this.#queuedBytes + size > maxQueuedBytes * share
+    return this.#queue.isFull(size, share)
   }
 
   /** Queues an ENTRIES_DROPPED even if the queue is full. */
   #mark(draft: EntryDraft<'ENTRIES_DROPPED'>): void {
-    this.#enqueue({ draft, size: MARKER_SIZE, patch: null })
+    this.#progress.entryRequested()
+    this.#queue.pushMarker(draft)
     this.#startCommitting()
   }
 
@@ -243,7 +234,7 @@ export class SessionLog {
 
   #startCommitting(): void {
     this.#pace.look()
-    if (this.#isCommitting || this.#lost || (this.#queue.length === 0 && !this.#patch)) return
+    if (this.#isCommitting || this.#lost || (this.#queue.isEmpty && !this.#patch)) return
     this.#isCommitting = true
     this.#committing().then(
       () => {
@@ -255,7 +246,7 @@ export class SessionLog {
         this.#logger.fatal({ err: error }, 'the log of a session failed')
         this.#settleDropped()
         const batch = this.#batch.filter(({ sequence }) => sequence > this.#lastSequence)
-        this.#unrecorded = unrecordedOf([...batch, ...this.#queue.map(({ draft }) => draft)], this.#final)
+        this.#unrecorded = unrecordedOf([...batch, ...this.#queue.drafts], this.#final)
         this.#isCommitting = false
         this.#events.failed(error)
         this.#loseLog()
@@ -267,13 +258,13 @@ export class SessionLog {
     // One turn of the event loop gathers all entries that arrived in one chunk of the browser's pipe, or belong
     // together, such as a file and the action that produced it.
     await turn()
-    while ((this.#queue.length > 0 || this.#patch) && !this.#lost) {
+    while ((!this.#queue.isEmpty || this.#patch) && !this.#lost) {
       await this.#pace.next()
       if (this.#lost) return
       const loosePatch = this.#patch
       const patches = this.#progress.requestedPatches
       this.#patch = null
-      if (this.#queue.length === 0 && loosePatch) {
+      if (this.#queue.isEmpty && loosePatch) {
         await this.#commitPatch(loosePatch)
       } else {
         const { entries, patch } = this.#takeBatch(loosePatch)
@@ -286,11 +277,9 @@ export class SessionLog {
   }
 
   #takeBatch(loosePatch: SessionPatch | null): { entries: LogEntry[]; patch: SessionPatch | null } {
-    const { taken, bytes } = takeBatch(this.#queue, this.#isCut)
-    this.#queuedBytes -= bytes
     let sequence = this.#lastSequence
     let patch = loosePatch
-    const entries = taken.map((queued) => {
+    const entries = this.#queue.take(this.#isCut).map((queued) => {
       if (queued.patch) patch = { ...patch, ...queued.patch }
       return { ...queued.draft, sequence: (sequence += 1) }
     })
@@ -345,7 +334,7 @@ export class SessionLog {
   /** Entries that no longer fit are counted, too; the end, for which space is reserved, commits that count. */
   async #putBack(entries: readonly LogEntry[], patch: SessionPatch | null): Promise<void> {
     this.#batch = []
-    this.#queue.unshift(...entries.map(queuedAgain))
+    this.#queue.putBack(entries)
     this.#patch = { ...patch, ...this.#patch }
     this.cutShort()
     if (!(await this.#retry.pause())) this.#loseLog()
@@ -387,8 +376,7 @@ export class SessionLog {
   #loseLog(): void {
     if (this.#lost) return
     this.#lost = true
-    this.#queue = []
-    this.#queuedBytes = 0
+    this.#queue.clear()
     this.#patch = null
     this.#drops.stop()
     this.#progress.giveUp()

@@ -13,6 +13,7 @@ import {
   type ReceivedInfo,
   type ExtraInfo,
 } from '../exchanges/extra-info.ts'
+import { AuthChallenges } from './auth-challenges.ts'
 import { EndedRequests, receivedOf, withHidden, type EndedRequest } from './ended-request.ts'
 import { responseHeadersOf, statusOf, toNetworkEntry } from '../exchanges/network-entry.ts'
 import {
@@ -43,7 +44,7 @@ import type { NavigationGuard } from '../../network/navigation-guard.ts'
 import { isOfDataUrl, requestIdOf, type TooLarge } from '../../cdp/pipe/oversized-message.ts'
 import type { TrackedPage, TargetRegistry, TrackedSession } from '../../cdp/targets/target-registry.ts'
 
-/** Most remembered requests that had a message that was too large, or that wait for credentials. */
+/** Most remembered requests that had a message that was too large. */
 const MAX_REMEMBERED = 2_000
 
 const UNREPORTED = { endTimestamp: null, encodedBytes: null } as const
@@ -67,11 +68,9 @@ export class NetworkRecorder {
   readonly #left = new LeftRequests()
   /** Requests cut by the end of the session; pages that still live may report them again. */
   readonly #cut = new Set<string>()
-  /** Requests that Playwright continues, by their ids in the Fetch domain. */
-  readonly #fetches = new LRUCache<string, string>({ max: MAX_REMEMBERED })
+  readonly #challenges: AuthChallenges
   /** Numbers of the newest hops, for the browser's other reports on a request. */
   readonly numbers = new RequestNumbers()
-  #credentials: Pick<AuthorizationRedaction, 'areFor'> | null = null
 
   constructor(
     connection: CdpConnection,
@@ -122,11 +121,7 @@ export class NetworkRecorder {
       this.#end(requestId, { failure: null, endTimestamp: timestamp, encodedBytes: encodedDataLength })
     })
     connection.on('Network.loadingFailed', (event) => this.#failed(event))
-    connection.on('Fetch.requestPaused', ({ requestId, networkId }) => {
-      if (this.#credentials === null || networkId === undefined) return
-      this.#fetches.set(requestId, networkId)
-    })
-    connection.on('Fetch.authRequired', (event) => this.#authRequired(event))
+    this.#challenges = new AuthChallenges(connection, (chainId, scheme) => this.#challenged(chainId, scheme))
     connection.on('Page.frameNavigated', ({ frame }) => {
       const exchange = this.#inFlight.get(frame.loaderId)
       if (exchange) exchange.isCommitted = true
@@ -139,7 +134,7 @@ export class NetworkRecorder {
 
   /** Servers that require credentials will get some, so that requests are sent twice. */
   expectCredentials(credentials: Pick<AuthorizationRedaction, 'areFor'>): void {
-    this.#credentials = credentials
+    this.#challenges.expect(credentials)
   }
 
   /** The pending request with the browser's id. */
@@ -247,15 +242,8 @@ export class NetworkRecorder {
     if (hasExtraInfo === true && exchange.extraIndex === null) exchange.extraIndex = this.#chains.of(chainId).promised++
   }
 
-  /**
-   * Playwright sends the credentials, once, and the browser reports nothing else of the response that required them. It
-   * gets an entry of its own, like the hop of a redirect.
-   */
-  #authRequired({ requestId: fetchId, request, authChallenge }: CdpEvents['Fetch.authRequired']): void {
-    const chainId = this.#fetches.get(fetchId)
-    if (chainId === undefined || authChallenge.source === 'Proxy' || !this.#credentials?.areFor(request.url)) return
-    // On a second challenge it does not send them again.
-    this.#fetches.delete(fetchId)
+  /** The response that required credentials gets an entry of its own, like the hop of a redirect. */
+  #challenged(chainId: string, scheme: string): void {
     const exchange = this.#inFlight.get(chainId)
     if (!exchange || exchange.response !== null) return
     const chain = this.#chains.of(chainId)
@@ -266,7 +254,7 @@ export class NetworkRecorder {
     chain.received.splice(exchange.extraIndex, 0, null)
     this.#end(chainId, { failure: null, endTimestamp: timestamp, encodedBytes: null }, 'SAME')
     const again = { ...exchange, requestId: this.numbers.next(), startedAt: now, startTimestamp: timestamp }
-    this.#begin(chainId, { ...again, response: null, extraIndex: null, authorizedBy: authChallenge.scheme })
+    this.#begin(chainId, { ...again, response: null, extraIndex: null, authorizedBy: scheme })
   }
 
   #begin(chainId: string, exchange: Exchange): void {

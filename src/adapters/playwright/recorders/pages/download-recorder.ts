@@ -13,13 +13,9 @@ import { cutText, cutUrl } from '../../cdp/protocol/cut-text.ts'
 import { Deadline } from '../../../../async/deadline.ts'
 import type { BrowserProcess } from '../../launch/browser-process.ts'
 import type { TargetRegistry } from '../../cdp/targets/target-registry.ts'
+import { CanceledDownloads } from './canceled-downloads.ts'
+import { excessOf, GRACE_BYTES, type Cancellation } from './download-limits.ts'
 import { DownloadFiles, guidOf, NAMELESS, PLAIN_NAME, UNFINISHED } from './download-files.ts'
-
-/** Why we canceled a download: a stable text, and a sentence. */
-interface Cancellation {
-  failure: 'quota exceeded' | 'temporary folder full' | `BLOCKED (${string})`
-  why: string
-}
 
 interface Download {
   /** The browser's report; null: it has not reported the download yet, but there is a file. */
@@ -34,19 +30,12 @@ interface Download {
   canceled: (Cancellation & { atBytes: number }) | null
 }
 
-/**
- * A download may exceed the remaining quota by this much before it is canceled: a small one is complete before it could
- * be canceled, and is then rejected like any other file.
- */
-const GRACE_BYTES = 1024 * 1024
 /** Chromium reports progress twice a second, with hundreds of megabytes in between: sizes are checked as well. */
 const LOOK_MS = { least: 20, most: 500 } as const
 /** Highest expected write rate, which determines the time of the next check. */
 const BYTES_PER_MS = 500_000
 /** Downloads whose sizes are checked in one turn of the event loop, about 5 µs each. */
 const LOOKED_AT_ONCE = 200
-/** Most remembered downloads that were canceled and are gone. */
-const MAX_GONE = 1_000
 
 /**
  * Records each download when it has ended and its file was stored. A download that exceeds the rest of the owner's
@@ -65,8 +54,7 @@ export class DownloadRecorder {
   readonly #files: DownloadFiles
   /** By guid, or by name until there is one. Those that the browser has not reported are included while they have a file. */
   readonly #running = new Map<string, Download>()
-  /** Canceled and gone: the browser may still report them, or write a file that it was about to write. */
-  readonly #gone = new Map<string, Cancellation>()
+  readonly #gone = new CanceledDownloads()
   readonly #saving = new Map<string, Promise<void>>()
   readonly #watchers: FSWatcher[] = []
   /**
@@ -241,9 +229,8 @@ export class DownloadRecorder {
     const download: Download = { ...reported, reservation: this.#recorder.reserveSpace(), canceled: null }
     if (this.#isOver) return this.#end(guid, download)
     this.#running.set(guid, download)
-    const canceled = this.#gone.get(guid)
+    const canceled = this.#gone.take(guid)
     if (canceled) this.#cancel(guid, download, canceled)
-    this.#gone.delete(guid)
     this.#grown(guid, download, download.bytes ?? 0)
     if (download.canceled) this.#holdSizes()
     // The next check may have been scheduled much later, for a slow download.
@@ -308,10 +295,7 @@ export class DownloadRecorder {
 
   #leave(guid: string, { canceled }: Download): void {
     this.#running.delete(guid)
-    if (!canceled || NAMELESS.test(guid)) return
-    this.#gone.set(guid, canceled)
-    const [oldest] = this.#gone.keys()
-    if (this.#gone.size > MAX_GONE && oldest !== undefined) this.#gone.delete(oldest)
+    if (canceled && !NAMELESS.test(guid)) this.#gone.add(guid, canceled)
   }
 
   #grown(guid: string, download: Download, bytes: number, slack = 0): void {
@@ -320,15 +304,9 @@ export class DownloadRecorder {
   }
 
   #judge(guid: string, download: Download, bytes: number, slack = 0): void {
-    const { limit } = download.reservation
-    if (bytes > limit + GRACE_BYTES) {
-      const left = Math.max(0, limit)
-      const why = `The artifacts of this owner would take more than their quota: ${left} bytes were left for this download. Delete some.`
-      this.#cancel(guid, download, { failure: 'quota exceeded', why })
-    } else if (bytes + slack > this.#maxBytes) {
-      const why = `A session may have ${this.#maxBytes} bytes in the temporary folder, half of TABWIRE_TEMP_LIMIT_MB.`
-      this.#cancel(guid, download, { failure: 'temporary folder full', why })
-    }
+    const limits = { quotaBytes: download.reservation.limit, folderBytes: this.#maxBytes }
+    const excess = excessOf(bytes, limits, slack)
+    if (excess) this.#cancel(guid, download, excess)
   }
 
   #cancel(guid: string, download: Download, cancellation: Cancellation): void {

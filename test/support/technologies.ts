@@ -1,0 +1,36 @@
+/** Technologies, and the only modules that may use them. */
+export const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
+  playwright: ['adapters/playwright'],
+  'playwright-core': ['adapters/playwright'],
+  'devtools-protocol': ['adapters/playwright'],
+  'har-format': ['domain'],
+  'mime-types': ['adapters/playwright'],
+  yazl: ['adapters/playwright'],
+  'drizzle-orm': ['adapters/postgres'],
+  pg: ['adapters/postgres'],
+  '@electric-sql/pglite': ['adapters/postgres'],
+  '@electric-sql/pglite-socket': ['adapters/postgres'],
+  'node:sqlite': ['data-directory-lock.ts'],
+  '@aws-sdk/client-s3': ['adapters/artifacts'],
+  '@aws-sdk/s3-request-presigner': ['adapters/artifacts'],
+  ai: ['adapters/chat-model'],
+  ajv: ['adapters/json-schema'],
+  'ajv-formats': ['adapters/json-schema'],
+  '@ai-sdk/anthropic': ['adapters/chat-model'],
+  '@ai-sdk/openai': ['adapters/chat-model'],
+  '@ai-sdk/openai-compatible': ['adapters/chat-model'],
+  '@pothos/core': ['schema'],
+  '@pothos/plugin-relay': ['schema'],
+  '@pothos/plugin-scope-auth': ['schema'],
+  graphql: ['schema', 'server', 'client'],
+  'graphql-yoga': ['server'],
+  'graphql-ws': ['server'],
+  ws: ['server', 'bridge', 'machine-channel.ts', 'adapters/machines'],
+  jose: ['adapters/oidc'],
+  '@nats-io/transport-node': ['adapters/bus'],
+  socks: ['adapters/egress'],
+  'eventsource-parser': ['client'],
+}
+
+/** Libraries without a technology, which all modules may use. */
+export const PLAIN = ['ipaddr.js', 'lru-cache', 'p-retry', 're2js', 'uuid', 'zod']
