@@ -93,10 +93,10 @@ describe('a connection', () => {
   async function statusOf(url: string, authorization?: string): Promise<number> {
     const headers = authorization === undefined ? {} : { authorization }
     const socket = new WebSocket(`${url.replace('http', 'ws')}/machines/calls`, { headers })
-    const { promise, resolve } = Promise.withResolvers<number>()
+    const { promise, resolve: answered } = Promise.withResolvers<number>()
     socket.on('error', () => {})
-    socket.once('open', () => resolve(101))
-    socket.once('unexpected-response', (_, response) => resolve(response.statusCode!))
+    socket.once('open', () => answered(101))
+    socket.once('unexpected-response', (_, response) => answered(response.statusCode!))
     const status = await promise
     const closed = new Promise((resolve) => socket.once('close', resolve))
     socket.terminate()

@@ -57,7 +57,6 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
       expect(await store.insertSession(session, entries)).toEqual({ kind: 'inserted' })
       const kept = { ...session, consoleMessageCount: 1, lastSequence: 2 }
       expect(await store.findSession(session.id)).toEqual(kept)
-      expect(await store.findSessions([session.id, randomUUID()])).toEqual([kept])
       expect(await store.findSessionByIdempotencyKey(session.owner, 'key')).toEqual(kept)
       expect(await store.findSessionByIdempotencyKey('someone else', 'key')).toBeNull()
       expect(await readAll(store, session.id, EVERYTHING)).toEqual(entries)
@@ -66,7 +65,6 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
     test('that is unknown is null everywhere', async () => {
       const id = randomUUID()
       expect(await store.findSession(id)).toBeNull()
-      expect(await store.findSessions([id])).toEqual([])
       expect(await store.readHead(id)).toBeNull()
       expect(await store.findEntry(id, 1)).toBeNull()
       expect(await store.patchSession(id, { title: 'x' })).toBe(false)
