@@ -20,7 +20,7 @@ function maskedData(draft: EntryDraft, redaction: Redaction): EntryDraft['data']
         requestHeaders: redaction.headers(sent),
         responseHeaders: received && redaction.headers(received),
         frame: frame && withMaskedUrl(frame, redaction),
-        initiator: initiator && redaction.json(withMaskedUrl(initiator, redaction)),
+        initiator: initiator && withMaskedStack(withMaskedUrl(initiator, redaction), redaction),
         cookiesSent: maskedCookies(draft.data.cookiesSent, 'cookie', redaction),
         cookiesSet: maskedCookies(draft.data.cookiesSet, 'set-cookie', redaction),
       })
@@ -41,10 +41,17 @@ function maskedData(draft: EntryDraft, redaction: Redaction): EntryDraft['data']
         responseHeaders: responseHeaders && redaction.headers(responseHeaders),
       })
     }
-    case 'CONSOLE_MESSAGE':
+    case 'CONSOLE_MESSAGE': {
+      const line = withMaskedUrl(draft.data, redaction)
+      if (line.stack === null) return redaction.json(line)
+      // An error among the arguments has the same stack.
+      const repeated = changed(line, { arguments: redaction.messages(line.arguments) })
+      return redaction.json(withMaskedStack(repeated, redaction))
+    }
     case 'DIALOG':
-    case 'ISSUE':
       return redaction.json(withMaskedUrl(draft.data, redaction))
+    case 'ISSUE':
+      return redaction.messages(withMaskedUrl(draft.data, redaction))
     case 'DOWNLOAD':
     case 'NAVIGATION':
     case 'PAGE_OPENED':
@@ -71,6 +78,11 @@ function maskedCookies(cookies: RequestCookie[] | null, header: string, redactio
 function withMaskedUrl<Data extends object>(data: Data, redaction: Redaction): Data {
   const url: unknown = 'url' in data ? data.url : null
   return typeof url === 'string' ? changed(data, { url: redaction.url(url) } as unknown as Partial<Data>) : data
+}
+
+function withMaskedStack<Data extends { stack: string | null }>(data: Data, redaction: Redaction): Data {
+  const { stack } = data
+  return stack === null ? data : changed(data, { stack: redaction.message(stack) } as Partial<Data>)
 }
 
 function changed<Data extends object>(data: Data, members: Partial<Data>): Data {

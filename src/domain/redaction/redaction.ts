@@ -23,7 +23,11 @@ export class RedactionTooSlow extends Error {
 
 /** User and password of a URL, anywhere in a text. */
 const CREDENTIALS_IN_TEXT = /(:\/\/)[^\s/?#"'<>\\@:]{0,256}:[^\s/?#"'<>\\@]{0,1024}@/g
-const URL_IN_TEXT = /\bhttps?:\/\/[^\s"'<>]+/gi
+const URL_IN_TEXT = /\b(?:http|ws)s?:\/\/[^\s"'<>]+/gi
+/** What follows a URL in stacks and sentences: line and column, punctuation. */
+const AFTER_URL = /(?::\d+){0,2}[).,:;]*$/
+/** It may look like a part of the URL, which may be long. */
+const AFTER_CHARACTERS = 40
 const CREDENTIALS_OF_URL = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#\\]*@/i
 const URL_HEADERS: ReadonlySet<string> = new Set(['referer', 'location', 'content-location'])
 const SCHEME = /^[A-Za-z][A-Za-z0-9-]*(?= )/
@@ -39,6 +43,7 @@ export class Redaction {
   readonly #secrets = new TypedSecrets()
   /** As it was masked with the secrets of then. */
   #lastUrl = { given: '', masked: '', version: 0 }
+  #lastMessage = { given: '', masked: '', version: 0 }
 
   /** Throws if a pattern is not valid in RE2: inputs are checked. */
   constructor({ headers, jsonKeys, urlParameters, patterns }: RedactionRules) {
@@ -63,9 +68,22 @@ export class Redaction {
     return this.#patterns ? this.#patterns.mask(secretless) : secretless
   }
 
-  /** A text that repeats URLs, such as the message of an error. */
+  /** A text that repeats URLs, such as a stack or the message of an error. */
   message(text: string): string {
-    return this.text(text.includes('://') ? text.replace(URL_IN_TEXT, (url) => this.url(url)) : text)
+    // Without these no URL has anything to mask.
+    const mayHold = text.includes('://') && /[?#@]/.test(text)
+    if (!mayHold) return this.text(text)
+    // An error repeats its stack, and a flood of errors has the same one.
+    if (text !== this.#lastMessage.given || this.#secrets.version !== this.#lastMessage.version) {
+      const masked = this.text(text.replace(URL_IN_TEXT, (url) => this.#urlInText(url)))
+      this.#lastMessage = { given: text, masked, version: this.#secrets.version }
+    }
+    return this.#lastMessage.masked
+  }
+
+  /** The same for the strings of a JSON-like value, at any depth. */
+  messages<T>(value: T): T {
+    return this.#deep(value, (text) => this.message(text)) as T
   }
 
   url(url: string): string {
@@ -99,7 +117,7 @@ export class Redaction {
 
   /** Strings of a JSON-like value, at any depth. The same value if nothing is masked. */
   json<T>(value: T): T {
-    return (this.#hasTexts ? this.#deep(value) : value) as T
+    return (this.#hasTexts ? this.#deep(value, (text) => this.text(text)) : value) as T
   }
 
   /** A whole body, or its beginning. In steps, so that a large one does not block others. Throws RedactionTooSlow. */
@@ -144,15 +162,21 @@ export class Redaction {
     return url.slice(0, at) + masked.join('#')
   }
 
-  #deep(value: unknown): unknown {
-    if (typeof value === 'string') return this.text(value)
+  #urlInText(text: string): string {
+    const tail = text.slice(-AFTER_CHARACTERS)
+    const end = text.length - tail.length + tail.search(AFTER_URL)
+    return this.url(text.slice(0, end)) + text.slice(end)
+  }
+
+  #deep(value: unknown, mask: (text: string) => string): unknown {
+    if (typeof value === 'string') return mask(value)
     if (typeof value !== 'object' || value === null) return value
     if (Array.isArray(value)) {
-      const items = value.map((item) => this.#deep(item))
+      const items = value.map((item) => this.#deep(item, mask))
       return items.every((item, index) => item === value[index]) ? value : items
     }
     const members = Object.entries(value)
-    const masked = members.map(([name, member]) => [name, this.#deep(member)] as const)
+    const masked = members.map(([name, member]) => [name, this.#deep(member, mask)] as const)
     return masked.every(([, member], index) => member === members[index]![1]) ? value : Object.fromEntries(masked)
   }
 
