@@ -10,7 +10,8 @@ const TRAVERSED_BY_GROUP = 0o010
 
 /**
  * Writes the files to a folder that the browser, which runs as another user, can read; they are removed with its
- * directory. The browser owns none of it, or it could put a link in place of the next file.
+ * directory. The browser owns none of it, or it could put a link in place of the next file. Leaves nothing behind if it
+ * rejects: a client may try again and again.
  */
 export async function stageFiles(
   files: readonly GivenFile[],
@@ -19,17 +20,22 @@ export async function stageFiles(
 ): Promise<string[]> {
   const reader = await readerOf(uploadsDir)
   const folder = await reader.share(await mkdtemp(join(uploadsDir, 'step-')))
-  const paths: string[] = []
-  for (const [index, file] of files.entries()) {
-    // Files with the same name need separate folders.
-    const own = join(folder, String(index))
-    await mkdir(own, { mode: 0o700 })
-    const path = join(await reader.share(own), safeName(file.name))
-    await pipeline(await file.open(signal), createWriteStream(path, { mode: 0o600 }), { signal })
-    await reader.shareFile(path)
-    paths.push(path)
+  try {
+    const paths: string[] = []
+    for (const [index, file] of files.entries()) {
+      // Files with the same name need separate folders.
+      const own = join(folder, String(index))
+      await mkdir(own, { mode: 0o700 })
+      const path = join(await reader.share(own), safeName(file.name))
+      await pipeline(await file.open(signal), createWriteStream(path, { mode: 0o600 }), { signal })
+      await reader.shareFile(path)
+      paths.push(path)
+    }
+    return paths
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true })
+    throw error
   }
-  return paths
 }
 
 /** The same for a client's directory. Returns the path of the copy. Leaves nothing behind if it rejects. */

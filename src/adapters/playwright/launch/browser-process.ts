@@ -134,7 +134,7 @@ export class BrowserProcess {
       return new BrowserProcess(child, pid, uid, parent, folders, pipes, proxy, logger)
     } catch (error) {
       if (child?.pid !== undefined) killGroup(child.pid)
-      await proxy?.close()
+      await closeProxy(proxy, logger)
       if (folders) await parent.remove(folders.dir)
       throw new BrowserLaunchFailed(`${mode.executable} could not be started: ${(error as Error).message}`, error)
     }
@@ -186,16 +186,8 @@ export class BrowserProcess {
     this.#priority.dispose()
     await this.fileSizeLimit.close()
     for (const stream of this.#child.stdio) stream?.destroy()
-    await this.#closeProxy()
+    await closeProxy(this.proxy, this.#logger)
     await this.#parent.remove(this.folders.dir)
-  }
-
-  /** Its thread may be blocked, and is replaced then; no browser waits for that. */
-  async #closeProxy(): Promise<void> {
-    const closed = this.proxy?.close().catch((error: unknown) => {
-      this.#logger.warn({ err: error }, 'the proxy of a browser was not closed')
-    })
-    if (closed) await Deadline.isMet(closed, PROXY_CLOSE_MS)
   }
 
   #killGroup(): void {
@@ -204,6 +196,14 @@ export class BrowserProcess {
 }
 
 const NEVER = new Promise<never>(() => {})
+
+/** Its thread may be blocked, and is replaced then; no browser waits for that. Never rejects. */
+async function closeProxy(proxy: EgressProxy | null, logger: Logger): Promise<void> {
+  const closed = proxy?.close().catch((error: unknown) => {
+    logger.warn({ err: error }, 'the proxy of a browser was not closed')
+  })
+  if (closed) await Deadline.isMet(closed, PROXY_CLOSE_MS)
+}
 
 function killGroup(pid: number): void {
   try {

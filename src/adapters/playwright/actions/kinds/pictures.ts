@@ -3,7 +3,8 @@ import type { ActionValues } from '../../../../contract/actions/list.ts'
 import { MAX_PICTURE_PIXELS } from '../../../../contract/picture-pixels.ts'
 import { isPlaywrightError } from '../../library/playwright-errors.ts'
 import { ActionFailure } from '../site/action-failure.ts'
-import type { ActionHandler, ActionSite } from '../site/action-site.ts'
+import type { ActionHandler } from '../site/action-site.ts'
+import { madeFileName } from '../made-file-name.ts'
 import { Deadline } from '../../../../async/deadline.ts'
 import { elementOf } from '../site/locate.ts'
 
@@ -16,8 +17,6 @@ const FORMATS = {
 
 const TOO_LARGE =
   'The browser could not take this picture. One of a whole page may be too large: take what can be seen of it, or an element.'
-
-const PAPER = { A3: 'A3', A4: 'A4', A5: 'A5', LETTER: 'Letter', LEGAL: 'Legal', TABLOID: 'Tabloid' } as const
 
 export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site, input) => {
   const { page, timeout, signal } = site
@@ -36,7 +35,7 @@ export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site
   })
   // The browser says nothing of a picture that the format has no room for.
   if (bytes.length === 0) throw exceedsFormat(input.format)
-  return { file: { kind: 'SCREENSHOT', name: nameOf('screenshot', extension), contentType, bytes } }
+  return { file: { kind: 'SCREENSHOT', name: madeFileName('screenshot', extension), contentType, bytes } }
 }
 
 /** What cannot be, before the browser draws all of it. Throws ActionFailure: NOT_ACTIONABLE. */
@@ -49,19 +48,6 @@ function exceedsFormat(format: keyof typeof FORMATS): ActionFailure {
   const { maxPixels } = FORMATS[format]
   const most = maxPixels === null ? '' : `: ${format} has room for ${maxPixels} pixels a side. PNG has more`
   return new ActionFailure('NOT_ACTIONABLE', `The picture is too large${most}.`)
-}
-
-export const pdf: ActionHandler<ActionValues<'pdf'>> = async (site: ActionSite, input) => {
-  const { format, landscape, printBackground, scale, pageRanges } = input
-  site.details.note({ format, landscape, ...(pageRanges === null ? {} : { pageRanges }) })
-  const bytes = await site.page.pdf({
-    format: PAPER[format],
-    landscape,
-    printBackground,
-    scale,
-    ...(pageRanges === null ? {} : { pageRanges }),
-  })
-  return { file: { kind: 'PDF', name: nameOf('page', 'pdf'), contentType: 'application/pdf', bytes } }
 }
 
 /**
@@ -100,9 +86,4 @@ async function sizeOfPage(page: Page, deadline: Deadline): Promise<(Size & { sca
     // A page that hangs takes no leave.
     session.detach().catch(() => undefined)
   }
-}
-
-/** Sorted by name, they are sorted by time. */
-function nameOf(what: string, extension: string): string {
-  return `${what}-${new Date().toISOString().replace(/[:.]/g, '-').replace('Z', '')}.${extension}`
 }
