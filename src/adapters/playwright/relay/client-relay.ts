@@ -256,8 +256,10 @@ export class ClientRelay implements CdpAttachment, Tenant {
 
   #answered(asked: Asked, outcome: Outcome | null, message: Buffer, ends: MessageEnds): void {
     const { id, method, sessionId } = asked
-    const { failure, targetId, resource } = outcomeIn(message)
-    outcome?.answered(failure, targetId, resource)
+    if (outcome) {
+      const { failure, targetId, resource } = outcomeIn(message)
+      outcome.answered(failure, targetId, resource)
+    }
     if (method === 'Target.getBrowserContexts') {
       const { result, error } = JSON.parse(message.toString()) as { result?: Record<string, unknown>; error?: object }
       return this.#answer(asked, result ? { result: this.#view.contexts(result) } : { error })

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
+import { gatherMessages, type MessageQueue } from '../gathered-messages.ts'
 import { COMPLETE, type EmbeddedWorkerData, type EmbeddedWorkerEvent } from './embedded-thread.ts'
 
 /** The thread of the embedded database, so that its statements do not block the event loop of the server. */
@@ -149,6 +150,8 @@ try {
   if (!existsSync(complete)) writeFileSync(complete, '')
   // One pool with one connection uses it; more are accepted while the end of the first one is not noticed yet.
   const server = new PGLiteSocketServer({ db: database, path: socketPath, maxConnections: 8 })
+  const { queryQueue } = server as unknown as { queryQueue: MessageQueue }
+  gatherMessages(queryQueue)
   await server.start()
   port.once('message', () => {
     void (async () => {

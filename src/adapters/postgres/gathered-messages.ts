@@ -1,0 +1,41 @@
+/** The queue of PGLiteSocketServer: messages of all connections, which the backend executes one after the other. */
+export interface MessageQueue {
+  /** Resolves with the bytes of the response, which `onData` is given. */
+  enqueue(connection: number, message: Uint8Array, onData: (data: Uint8Array) => void): Promise<number>
+  /** The connection has ended. */
+  clearQueueForHandler(connection: number): void
+}
+
+/** Parse, Bind, Describe, Execute and Close: the response to them may come with that to what follows. */
+const GATHERED: ReadonlySet<number> = new Set(Buffer.from('PBDEC'))
+/** Sync, Flush and Query: what follows them. */
+const FOLLOWING: ReadonlySet<number> = new Set(Buffer.from('SHQ'))
+/** A connection that never sends a Sync is responded to all the same. */
+const MAX_MESSAGES = 100
+
+/**
+ * Has the backend execute the messages of a statement together. By itself, the server in front of it executes each of the
+ * four, and sends the response to each, separately: measured, the thread that waits for a statement was woken four times
+ * for it, and one that selects a single row took 0.38 instead of 0.26 ms.
+ */
+export function gatherMessages(queue: MessageQueue): void {
+  const gathered = new Map<number, Uint8Array[]>()
+  const enqueue = queue.enqueue.bind(queue)
+  const clear = queue.clearQueueForHandler.bind(queue)
+  queue.enqueue = (connection, message, onData) => {
+    const before = gathered.get(connection) ?? []
+    if (GATHERED.has(message[0]!) && before.length < MAX_MESSAGES) {
+      before.push(message)
+      gathered.set(connection, before)
+      return Promise.resolve(0)
+    }
+    gathered.delete(connection)
+    // At its start or end, a connection expects no response to what came before.
+    const isFollowed = before.length > 0 && (GATHERED.has(message[0]!) || FOLLOWING.has(message[0]!))
+    return enqueue(connection, isFollowed ? Buffer.concat([...before, message]) : message, onData)
+  }
+  queue.clearQueueForHandler = (connection) => {
+    gathered.delete(connection)
+    clear(connection)
+  }
+}
