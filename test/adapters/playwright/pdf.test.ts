@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from 'vitest'
 import { ActionDetails, type ActionSite } from '../../../src/adapters/playwright/actions/site/action-site.ts'
-import { pdf } from '../../../src/adapters/playwright/actions/pdf.ts'
+import { pdf } from '../../../src/adapters/playwright/actions/kinds/pdf.ts'
 import { TargetGone } from '../../../src/adapters/playwright/cdp/protocol/target-gone.ts'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
 import { take } from '../../support/take-steps.ts'

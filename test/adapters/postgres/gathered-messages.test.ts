@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { gatherMessages, type MessageQueue } from '../../../src/adapters/postgres/gathered-messages.ts'
+import { gatherMessages, type MessageQueue } from '../../../src/adapters/postgres/embedded/gathered-messages.ts'
 
 /** A queue that responds to each call with its text. */
 function startQueue() {

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
-import { gatherMessages, type MessageQueue } from '../gathered-messages.ts'
+import { gatherMessages, type MessageQueue } from './gathered-messages.ts'
 import { COMPLETE, type EmbeddedWorkerData, type EmbeddedWorkerEvent } from './embedded-thread.ts'
 
 /** The thread of the embedded database, so that its statements do not block the event loop of the server. */

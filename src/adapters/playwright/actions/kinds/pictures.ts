@@ -4,7 +4,7 @@ import { MAX_PICTURE_PIXELS } from '../../../../contract/picture-pixels.ts'
 import { isPlaywrightError } from '../../library/playwright-errors.ts'
 import { ActionFailure } from '../site/action-failure.ts'
 import type { ActionHandler } from '../site/action-site.ts'
-import { madeFileName } from '../made-file-name.ts'
+import { madeFileName } from './made-file-name.ts'
 import { Deadline } from '../../../../async/deadline.ts'
 import { elementOf } from '../site/locate.ts'
 

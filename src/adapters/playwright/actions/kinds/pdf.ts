@@ -1,7 +1,7 @@
-import type { ActionValues } from '../../../contract/actions/list.ts'
-import { BrowserGone, PageCrashed, TargetGone } from '../cdp/protocol/target-gone.ts'
-import { ActionFailure } from './site/action-failure.ts'
-import type { ActionHandler, ActionSite } from './site/action-site.ts'
+import type { ActionValues } from '../../../../contract/actions/list.ts'
+import { BrowserGone, PageCrashed, TargetGone } from '../../cdp/protocol/target-gone.ts'
+import { ActionFailure } from '../site/action-failure.ts'
+import type { ActionHandler, ActionSite } from '../site/action-site.ts'
 import { madeFileName } from './made-file-name.ts'
 
 /** Width and height in inches. */
