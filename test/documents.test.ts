@@ -27,7 +27,7 @@ function pathsIn(text: string): string[] {
     .filter((word) => PATH.test(word) && !NOT_IN_THE_REPOSITORY.some((pattern) => pattern.test(word)))
 }
 
-const everyFile = globSync(['*', '{.ci,bench,bin,dashboard,docker,docs,drizzle,examples,scripts,src,test}/**'], {
+const everyFile = globSync(['*', '{.ci,bench,bin,dashboard,deploy,docker,docs,drizzle,examples,scripts,src,test}/**'], {
   cwd: ROOT,
   exclude: (name) => name === 'node_modules' || name === 'generated',
 })
