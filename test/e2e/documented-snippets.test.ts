@@ -22,8 +22,7 @@ const { tabwire, start } = withApp(startTestSite)
 const PROGRAMS: Record<string, { shows: RegExp } | { notRun: string }> = {
   'README.md sh 1': { notRun: 'clones and installs; test/setup.test.ts runs npm start in a fresh checkout' },
   'README.md sh 2': { shows: /"url":"[^"]+\/demo\/orders\/42","status":500/ },
-  'README.md sh 3': { notRun: 'installs programs, as root' },
-  'README.md sh 4': { notRun: 'needs the services of the block before: test/e2e/many-machines.test.ts follows it' },
+  'README.md sh 3': { notRun: 'needs PostgreSQL, NATS and S3; test/e2e/many-machines.test.ts runs it with them' },
   'README.md ts 1': { shows: /^Demo shop$/m },
   'docs/connecting.md sh 1': { shows: /^http:\/\/127\.0\.0\.1:\d+$/m },
   'docs/connecting.md ts 1': { shows: /^Demo shop$/m },
@@ -32,7 +31,12 @@ const PROGRAMS: Record<string, { shows: RegExp } | { notRun: string }> = {
   'docs/log.md sh 1': { shows: /"text":"order 42 failed: PAYMENT_FAILED"/ },
   'docs/log.md ts 1': { shows: /"__typename":"NetworkRequest".*orders\/42/ },
   'docs/operating.md sh 1': { notRun: 'needs Docker; test/container-files.test.ts checks the files' },
-  'docs/operating.md sh 2': { shows: /"ready":true/ },
+  'docs/operating.md sh 2': {
+    notRun: 'needs Docker; test/e2e/load-balancer.test.ts runs haproxy before three servers',
+  },
+  'docs/operating.md sh 3': { notRun: 'needs Kubernetes; test/kubernetes-files.test.ts checks the files' },
+  'docs/operating.md sh 4': { shows: /"ready":true/ },
+  'docs/operating.md sh 5': { notRun: 'installs programs, as root' },
   'docs/security.md sh 1': { shows: /^tw_\S+$/m },
 }
 

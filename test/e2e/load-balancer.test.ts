@@ -24,6 +24,9 @@ let cluster: TestCluster
 let balancer: TestLoadBalancer
 let url: string
 const nodes: ServerProcess[] = []
+/** Those that have ended. */
+const left = new Set<ServerProcess>()
+const running = () => nodes.filter((node) => !left.has(node))
 
 beforeAll(async () => {
   site = await startTestSite()
@@ -31,7 +34,12 @@ beforeAll(async () => {
   const port = await freePort()
   url = `http://127.0.0.1:${port}`
   for (let count = 0; count < 3; count += 1) {
-    const env = { ...cluster.environment, TABWIRE_PUBLIC_URL: url, TABWIRE_TRUSTED_PROXIES: 'loopback' }
+    const env = {
+      ...cluster.environment,
+      TABWIRE_PUBLIC_URL: url,
+      TABWIRE_TRUSTED_PROXIES: 'loopback',
+      TABWIRE_WARM_BROWSERS: '1',
+    }
     nodes.push(await startServerProcess(API_KEY, env))
   }
   balancer = await startLoadBalancer(
@@ -71,6 +79,9 @@ async function someNode(): Promise<string> {
   return /is not (\S+),/.exec(errors?.[0]?.message ?? '')?.[1] ?? ''
 }
 
+/** How often haproxy has found that none of them is ready. */
+const timesWithoutAny = () => balancer.printed().match(/ready has no server available/g)?.length ?? 0
+
 const idOf = async (node: ServerProcess) => {
   const refused = await fetch(`${node.url}/graphql`, {
     method: 'POST',
@@ -85,10 +96,32 @@ interface Started {
   machineId: string
 }
 
-const START = `mutation ($input: StartSessionInput) { startSession(input: $input, waitUntil: LOADED) { id machineId } }`
-const started = async (path: string) =>
-  (await query<{ startSession: Started }>(START, { input: { initialPrompt: `${site.url}${path}`, keepAlive: true } }))
-    .startSession
+const START = `mutation ($input: StartSessionInput) { startSession(input: $input) { id machineId } }`
+async function started(path: string): Promise<Started> {
+  const input = { initialPrompt: `${site.url}${path}`, keepAlive: true }
+  const now = 'query ($id: ID!) { session(id: $id) { status endReason } }'
+  const seen: { session: { status: string; endReason: string | null } }[] = []
+  for (;;) {
+    await expect.poll(isEveryNodeWarm, WAIT_LIMITS).toBe(true)
+    const { startSession } = await query<{ startSession: Started }>(START, { input })
+    const session = async () => {
+      seen.push(await query(now, { id: startSession.id }))
+      return seen.at(-1)!.session.status
+    }
+    await expect.poll(session, WAIT_LIMITS).not.toBe('CREATING')
+    // A server gives a browser 30 s to start, which may be too little where too much else runs.
+    if (seen.at(-1)!.session.endReason === 'LAUNCH_FAILED') continue
+    expect(seen.at(-1)).toEqual({ session: { status: 'RUNNING', endReason: null } })
+    return startSession
+  }
+}
+
+async function isEveryNodeWarm(): Promise<boolean> {
+  const { machines } = await query<{ machines: { warm: number; draining: boolean }[] }>(
+    '{ machines { warm draining } }',
+  )
+  return machines.every(({ warm, draining }) => draining || warm > 0)
+}
 
 const FOLLOW = `subscription ($id: ID!, $cursor: String) { consoleMessages(sessionId: $id, after: $cursor) { entries { text } cursor } }`
 
@@ -214,11 +247,38 @@ test('a server that drains leaves: nothing is started there, what is open stays,
     )
     .toBe('gone')
   expect(await firstLines(session.id, 'ws', 5)).toEqual(await firstLines(session.id, 'sse', 5))
+  left.add(leaving)
+})
+
+test('S3 away: no server is ready, sessions start and log all the same, and files are refused until it is back', async () => {
+  const ready = async () => {
+    const response = await fetch(`${url}/ready`)
+    return [response.status, ((await response.json()) as { missing?: string[] }).missing]
+  }
+  await expect.poll(ready, WAIT_LIMITS).toEqual([200, []])
+  const before = timesWithoutAny()
+  cluster.s3.intercept = (_, response) => {
+    response.writeHead(503).end()
+    return true
+  }
+  await expect.poll(timesWithoutAny, WAIT_LIMITS).toBeGreaterThan(before)
+  expect(await ready()).toEqual([503, ['the artifact store cannot be used']])
+  const machineIds = await Promise.all(running().map(idOf))
+  const { id, machineId } = await started('/ticker?ms=20')
+  const owner = running()[machineIds.indexOf(machineId)]!
+  expect(await firstLines(id, 'ws', 3)).toHaveLength(3)
+  const shot = 'mutation ($id: ID!) { runActions(sessionId: $id, actions: [{ screenshot: {} }]) { error { code } } }'
+  expect(await owner.query(shot, { id })).toEqual({ runActions: [{ error: { code: 'STORAGE_UNAVAILABLE' } }] })
+  cluster.s3.intercept = null
+  await expect.poll(ready, WAIT_LIMITS).toEqual([200, []])
+  expect(await owner.query(shot, { id })).toEqual({ runActions: [{ error: null }] })
+  await owner.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })
 })
 
 test('PostgreSQL away: no server is ready, and clients are told so with the code of the servers', async () => {
+  const before = timesWithoutAny()
   await cluster.postgres.stop()
-  await expect.poll(() => balancer.printed(), WAIT_LIMITS).toMatch(/ready has no server available/)
+  await expect.poll(timesWithoutAny, WAIT_LIMITS).toBeGreaterThan(before)
   const reported = async () => {
     const response = await fetch(`${url}/graphql`, {
       method: 'POST',
