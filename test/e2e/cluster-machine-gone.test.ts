@@ -25,7 +25,7 @@ beforeAll(async () => {
   site = await startTestSite()
   cluster = await startCluster()
   const PORT = String(await freePort())
-  const own = { PORT, TABWIRE_INTERNAL_URL: `http://127.0.0.1:${PORT}`, TABWIRE_WARM_BROWSERS: '0' }
+  const own = { PORT, TABWIRE_INTERNAL_URL: `http://127.0.0.1:${PORT}`, TABWIRE_WARM_BROWSERS: '1' }
   owning = await startServerProcess(API_KEY, { ...cluster.environment, ...own })
   other = await cluster.start({ apiKey: API_KEY })
 })
@@ -60,7 +60,7 @@ const codeOf = async (query: string, id: string) => (await other.send(query, { i
 const ACT = `mutation ($id: ID!) { runActions(sessionId: $id, actions: [
   { evaluate: { expression: "console.log('begun'); new Promise(() => {})", timeoutMs: 120000 } }]) { success } }`
 const TERMINATE = 'mutation ($id: ID!) { terminateSession(id: $id) { status } }'
-const STATE = 'query ($id: ID!) { session(id: $id) { status endReason pages { id } } }'
+const STATE = 'query ($id: ID!) { session(id: $id) { status endReason error pages { id } } }'
 
 /** All that a client can have open of a session, through the other machine. */
 async function openAll(id: string) {
