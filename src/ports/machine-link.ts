@@ -18,7 +18,7 @@ export interface MessageId {
 export interface Messenger {
   /** Largest message. */
   readonly maxBytes: number
-  /** False: it was not sent, for there is no connection. */
+  /** False: it was not sent, for there is no connection, or it takes nothing now. */
   send(to: MachineAddress, id: MessageId, message: Uint8Array): boolean
   reply(to: MessageId, message: Uint8Array): boolean
   /** Receives the messages to this machine, until the returned function is called. */

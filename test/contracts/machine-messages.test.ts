@@ -226,6 +226,19 @@ describe('a connection to NATS that breaks', () => {
     expect(session.counted.acts).toBe(1)
   })
 
+  test('is not given more than it takes by a server that hangs', async () => {
+    const server = await startNats()
+    onTestFinished(() => server.close())
+    const { owner, messengers } = await link({ timing: NO_BEATS }, server)
+    const id = { sender: 'somebody', number: 1 }
+    await server.freeze()
+    onTestFinished(() => server.thaw())
+    const sent = Array.from({ length: 1_000 }, () => messengers.caller.send(owner, id, Buffer.alloc(256 * 1024)))
+    expect(sent.filter(Boolean).length).toBeLessThan(100)
+    server.thaw()
+    await expect.poll(() => messengers.caller.send(owner, id, Buffer.alloc(1))).toBe(true)
+  })
+
   test('before a call fails it at once', async () => {
     const server = await startNats()
     onTestFinished(() => server.close())

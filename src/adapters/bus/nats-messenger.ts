@@ -1,5 +1,5 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
-import { ownedBy } from '../../fault-owner.ts'
+import { ownedBy, unowned } from '../../fault-owner.ts'
 import type { Logger } from '../../logger.ts'
 import type { MachineAddress, MessageId, Messenger, ReplyListener } from '../../ports/machine-link.ts'
 import type { NatsLink } from './nats-connection.ts'
@@ -11,6 +11,9 @@ const REPLIES = 'tabwire.1.reply.'
 /** The status of NATS's own reply to a message to a subject that nobody has subscribed to. */
 const NO_RESPONDERS = 503
 
+/** Messages beyond are not sent until NATS has taken some. */
+const MAX_UNCONFIRMED_BYTES = 16 * 1024 * 1024
+
 /** What a server of NATS accepts unless it is configured otherwise. */
 const USUAL_MAX_BYTES = 1024 * 1024
 
@@ -19,11 +22,16 @@ export class NatsMessenger implements Messenger {
   readonly #link: NatsLink
   readonly #logger: Logger
   readonly #receivers = new Set<Receiver>()
+  /** Of the current connection: what NATS has not confirmed. */
+  #unconfirmedBytes = 0
+  #isConfirming = false
 
   constructor(link: NatsLink, logger: Logger) {
     this.#link = link
     this.#logger = logger
     link.onConnection((connection) => {
+      this.#unconfirmedBytes = 0
+      this.#isConfirming = false
       for (const receiver of this.#receivers) this.#subscribe(connection, receiver)
       for (const receiver of this.#receivers) receiver.connected()
     })
@@ -58,14 +66,35 @@ export class NatsMessenger implements Messenger {
 
   #publish(subject: string, message: Uint8Array, reply?: string): boolean {
     const connection = this.#link.current
-    if (!connection) return false
+    // The library buffers what a server that hangs does not take.
+    if (!connection || this.#unconfirmedBytes > MAX_UNCONFIRMED_BYTES) return false
     try {
       connection.publish(subject, message, reply === undefined ? {} : { reply })
+      this.#unconfirmedBytes += message.byteLength
+      if (!this.#isConfirming) void unowned(() => this.#confirm(connection))
       return true
     } catch (error) {
       this.#logger.debug({ err: error }, 'a message to another machine could not be sent')
       return false
     }
+  }
+
+  /** Never rejects. */
+  async #confirm(connection: NatsConnection): Promise<void> {
+    this.#isConfirming = true
+    while (this.#unconfirmedBytes > 0 && this.#link.current === connection) {
+      const bytes = this.#unconfirmedBytes
+      // On a connection that ends, the library leaves a flush pending for good.
+      const flushed = connection.flush().then(
+        () => true,
+        () => false,
+      )
+      const isConfirmed = await Promise.race([flushed, connection.closed().then(() => false)])
+      if (this.#link.current !== connection) return
+      if (!isConfirmed) break
+      this.#unconfirmedBytes -= bytes
+    }
+    this.#isConfirming = false
   }
 
   #add(receiver: Receiver): () => void {

@@ -199,6 +199,6 @@ function replyIn(message: Uint8Array): ReplyMessage {
   }
 }
 
-const NO_NATS = 'NATS is not connected'
+const NO_NATS = 'NATS is not connected, or does not respond'
 
 const keyOf = ({ machineId, epoch }: MachineAddress) => `${machineId} ${epoch}`
