@@ -41,7 +41,7 @@ interface HarText extends Omitted {
   encoding?: 'base64'
   comment?: string
 }
-export interface HarRequest extends Omit<Entry, '_initiator'> {
+export interface HarRequest extends Entry {
   response: Response & {
     content: Response['content'] & Omitted
     _failureText?: string
