@@ -155,7 +155,7 @@ describe('a HAR of a log', () => {
     ].join('\n')
     const initiator = { type: 'SCRIPT', url: null, line: null, column: null, stack }
     const call = (functionName: string, url: string, lineNumber: number, columnNumber: number) => {
-      return { functionName, scriptId: '', url, lineNumber, columnNumber }
+      return { functionName, url, lineNumber, columnNumber }
     }
     expect((await entryOf({ initiator }))._initiator).toEqual({
       type: 'script',

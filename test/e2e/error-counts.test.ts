@@ -3,9 +3,10 @@ import { expect, test } from 'vitest'
 import { WAIT_LIMITS } from '../support/time-limits.ts'
 import { startTestApp } from '../support/start-app.ts'
 import { startTestSite } from '../support/test-site.ts'
+import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
-const { tabwire, site } = withApp(startTestSite, { warmBrowsers: 0 })
+const { tabwire, site, start, terminate } = withApp(startTestSite, { warmBrowsers: 0 })
 
 interface Counts {
   consoleErrorCount: number
@@ -64,4 +65,25 @@ test('console errors and failed requests are counted live, after the end and aft
     await after.close()
     await rm(dataDir, { recursive: true })
   }
+})
+
+test('lines with the same level, text and place have the same hash, and no others', async () => {
+  const { id } = await start()
+  const expression = `(() => {
+    const say = (level, text) => console[level](text)
+    say('log', 'a'); say('log', 'a'); say('log', 'b'); say('warn', 'a')
+    console.log('a')
+  })()`
+  await tabwire().query(
+    `mutation ($id: ID!, $expression: String!) {
+      runActions(sessionId: $id, actions: [{ evaluate: { expression: $expression } }]) { success } }`,
+    { id, expression },
+  )
+  const lines = () => readEntireLog<{ hash: string }>(tabwire(), id, 'hash', { connection: 'consoleMessages' })
+  await expect.poll(lines).toHaveLength(5)
+  const [one, same, ...others] = (await lines()).map(({ hash }) => hash)
+  expect(same).toBe(one)
+  expect(new Set([one, ...others]).size).toBe(4)
+  await terminate(id)
+  expect((await lines()).map(({ hash }) => hash)).toEqual([one, same, ...others])
 })

@@ -6,7 +6,6 @@ type Logged = Pick<NonNullable<EntryData['NETWORK_REQUEST']['initiator']>, 'type
 /** Lines and columns are zero-based, as in CDP. */
 interface HarCall {
   functionName: string
-  scriptId: string
   url: string
   lineNumber: number
   columnNumber: number
@@ -74,5 +73,5 @@ function callOf(line: string): HarCall | null {
   if (lineAt < 0 || !Number.isInteger(lineNumber) || !Number.isInteger(columnNumber)) return null
   const url = place.slice(0, lineAt)
   const functionName = nameEnd === -1 ? '' : call.slice(0, nameEnd)
-  return { functionName, scriptId: '', url: url === '<anonymous>' ? '' : url, lineNumber, columnNumber }
+  return { functionName, url: url === '<anonymous>' ? '' : url, lineNumber, columnNumber }
 }

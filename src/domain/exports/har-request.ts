@@ -16,7 +16,7 @@ export interface ReadBodies {
 interface Omitted {
   _bodyOmitted?: BodyOmission
 }
-export interface HarRequest extends Omit<Entry, '_initiator'> {
+export interface HarRequest extends Entry {
   response: Response & {
     content: Response['content'] & Omitted
     _failureText?: string

@@ -36,6 +36,11 @@ test.each([
     true,
     '<?xml version="1.0" encoding="latin1"?>é',
   ],
+  ['text/plain', Buffer.from('na\xefve', 'latin1').toString('base64'), true, 'naïve'],
+  // A byte order mark is stronger than the header.
+  ['text/plain', Buffer.from('\ufeffé', 'utf16le').toString('base64'), true, 'é'],
+  ['text/plain; charset=latin1', Buffer.from('\ufeffé', 'utf16le').toString('base64'), true, 'é'],
+  ['application/json; charset=utf-8', Buffer.from('\ufeffé', 'utf16le').swap16().toString('base64'), true, 'é'],
   ['image/png', Buffer.from([0x89, 0x50]).toString('base64'), true, null],
   ['text/plain', Buffer.from([0x89, 0x01]).toString('base64'), true, null],
   ['application/json', 'a\0b', false, null],

@@ -246,6 +246,22 @@ describe('methods', () => {
       'c: 1',
     ])
   })
+  test('entries of a large Map that are read after the line say so', async () => {
+    const { values } = await whole(
+      `console.log(new Map(Array.from({ length: 8 }, (_, index) => [index, 'v' + index])))`,
+    )
+    const { key, value } = values[0]!.entries![7]!
+    expect([key, value]).toMatchObject([
+      { value: 7, later: true },
+      { value: 'v7', later: true },
+    ])
+  })
+
+  test('directives convert their values as in the browser', async () => {
+    const [line] = await logged(`console.log('%d|%i|%f|%s|%%|%x|%d', '4.7x', -4.7, '1.50z', 'text', 9.9)`)
+    expect(line!.text).toBe('4|-4|1.5|text|%|%x|9')
+  })
+
   test('a format is applied to what is shown of a text: directives beyond it are counted as they are', async () => {
     const [line] = await logged(`console.log('%c%s'.repeat(2) + '%%'.repeat(32_766) + '%s%%', '', 'a', '', 'b', 'c')`)
     expect(line!.text).toBe(`ab${'%'.repeat(32_766)}`)

@@ -55,6 +55,17 @@ test('a message that finds no room is not even made, and a batch that is full be
   expect(entries.map(({ length }) => length)).toEqual([100, 1])
 })
 
+test('a batch whose texts are large becomes an entry at once, long before it has its number of messages', () => {
+  const { budget } = budgetAt({ sizePerSecond: 1, burst: 1e6, entries: 10, size: 1e6 })
+  const entries: number[][] = []
+  const batch = new MessageBatch<number>(budget, (messages) => entries.push(messages))
+  for (let index = 0; index < 7; index += 1) batch.add(20 * 1024, () => index)
+  expect(entries.every((messages) => messages.length <= 4)).toBe(true)
+  expect(entries.length).toBeGreaterThan(0)
+  batch.flush()
+  expect(entries.flat()).toEqual([0, 1, 2, 3, 4, 5, 6])
+})
+
 /** A page with scripted browser events. */
 function record(limits: Partial<MessageLimits> = {}) {
   const { connection, emit, attach } = fakeCdpConnection(undelayedPipes(limits))
