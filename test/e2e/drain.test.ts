@@ -34,6 +34,12 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true })
 })
 
+interface Started {
+  id: string
+  status: string
+  endReason: string | null
+}
+
 async function serve(env: Record<string, string> = {}) {
   const server = startTabwire(['serve'], commandEnvironment(dataDir, env))
   command = server
@@ -59,8 +65,21 @@ async function serve(env: Record<string, string> = {}) {
     return data
   }
   const start = async (input: object = {}, waitUntil = 'LOADED') => {
-    const text = `mutation ($input: StartSessionInput) { startSession(input: $input, waitUntil: ${waitUntil}) { id } }`
-    return (await query<{ startSession: { id: string } }>(text, { input })).startSession.id
+    const text = `mutation ($input: StartSessionInput) {
+      startSession(input: $input, waitUntil: ${waitUntil}) { id status endReason } }`
+    for (;;) {
+      const { startSession } = await query<{ startSession: Started }>(text, { input })
+      if (waitUntil === 'CREATING') return startSession.id
+      let now = startSession
+      const status = async () => {
+        const read = 'query ($id: ID!) { session(id: $id) { id status endReason } }'
+        now = (await query<{ session: Started }>(read, { id: now.id })).session
+        return now.status
+      }
+      await expect.poll(status).not.toBe('CREATING')
+      // A browser has 30 s to start, which may be too little where too much else runs.
+      if (now.endReason !== 'LAUNCH_FAILED') return now.id
+    }
   }
   /** Whatever the log says, to its end, or to that of the connection. */
   const follow = (id: string) => {
