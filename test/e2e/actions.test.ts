@@ -136,7 +136,7 @@ test('the first failure stops the rest, which come back as SKIPPED and stand in 
   const { id } = await start({ initialPrompt: `${pages.url}/form` }, 'LOADED')
   const actions = await run(id, [
     { fill: { target: { css: '#user' }, value: 'ann' } },
-    { click: { target: { css: '#missing' }, timeoutMs: 300 } },
+    { click: { target: { css: '#missing' }, timeoutMs: 3_000 } },
     { click: { target: { testId: 'go' } } },
     { screenshot: {} },
   ])

@@ -216,7 +216,7 @@ describe('a client that holds a popup and does not let it go', () => {
   test('holds up the popup and its opener for a while, which steps say, and stops no script', async () => {
     const { id } = await start({ initialPrompt: site().url }, 'LOADED')
     const { client, held } = await stalledClient(id)
-    const opening = run(id, [{ evaluate: { expression: open, timeoutMs: 500 } }])
+    const opening = run(id, [{ evaluate: { expression: open, timeoutMs: 2_000 } }])
     await held()
     const query = `query ($id: ID!) { session(id: $id) { health { browserResponsive } } }`
     expect(await tabwire().query(query, { id })).toMatchObject({ session: { health: { browserResponsive: true } } })

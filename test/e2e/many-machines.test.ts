@@ -45,7 +45,7 @@ test('three servers behind haproxy, as the README starts them', async () => {
     ['TABWIRE_S3_BUCKET=tabwire', `TABWIRE_S3_BUCKET=${TABWIRE_S3_BUCKET}`],
     ['http://127.0.0.1:4000', `http://127.0.0.1:${balancer}`],
     ['for node in 1 2 3', `for node in ${ports.join(' ')}`],
-    ['PORT=400$node', 'PORT=$node'],
+    ['400$node', '$node'],
   ]
   let script = block
   for (const [written, used] of replaced) {

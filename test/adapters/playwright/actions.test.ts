@@ -241,9 +241,9 @@ describe('waiting', () => {
 
   test('what does not come is a timeout that says what it was', async () => {
     await open('/moves')
-    const never = await failed({ wait: { target: { css: '#never' }, timeoutMs: 300 } })
-    expect(never).toMatchObject({ code: 'TIMEOUT', message: expect.stringMatching(/ 300 ms .*visible/) })
-    const elsewhere = await failed({ wait: { url: '**/else', timeoutMs: 300 } })
+    const never = await failedFor('visible', (timeoutMs) => ({ wait: { target: { css: '#never' }, timeoutMs } }))
+    expect(never).toMatchObject({ code: 'TIMEOUT', message: expect.stringMatching(/ \d+ ms .*visible/) })
+    const elsewhere = await failedFor('/moves', (timeoutMs) => ({ wait: { url: '**/else', timeoutMs } }))
     expect(elsewhere).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining(`${site.url}/moves`) })
   })
 })
@@ -294,9 +294,10 @@ describe('scripts and extraction', () => {
     expect(JSON.stringify(items)).toBe(
       '[{"__proto__":"One","constructor":"One 1","a":"1"},{"__proto__":"Two","constructor":"Two","a":null}]',
     )
-    expect((await failed({ extract: { target: { css: '.no' }, as: 'LIST', fields, timeoutMs: 300 } })).code).toBe(
-      'NOT_FOUND',
-    )
+    const nothing = await failedFor('NOT_FOUND', (timeoutMs) => ({
+      extract: { target: { css: '.no' }, as: 'LIST', fields, timeoutMs },
+    }))
+    expect(nothing.code).toBe('NOT_FOUND')
     const wrong = await failed({ extract: { target: { css: 'li' }, as: 'LIST', fields: { a: 'b[' } } })
     expect(wrong.code).toBe('INVALID_INPUT')
   })
