@@ -98,7 +98,7 @@ describe('a connection', () => {
     socket.once('open', () => answered(101))
     socket.once('unexpected-response', (_, response) => answered(response.statusCode!))
     const status = await promise
-    const closed = new Promise((resolve) => socket.once('close', resolve))
+    const closed = new Promise((done) => socket.once('close', done))
     socket.terminate()
     await closed
     return status
