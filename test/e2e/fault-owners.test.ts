@@ -270,7 +270,7 @@ async function untilAllHaveFailed(...kinds: string[]): Promise<Ended[]> {
 
 /** Watches that all sessions share. */
 const OF_THE_SERVER =
-  /(temp-space|fair-turns|free-space|database-watch|key-watch|embedded-maintenance|connections|delivery)\.ts/
+  /(temp-space|fair-scheduler|free-space|database-watch|key-watch|embedded-maintenance|connections|delivery)\.ts/
 const KINDS = [
   /^CdpConnection\.on /,
   /^CdpConnection\.withhold /,

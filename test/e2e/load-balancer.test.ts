@@ -82,6 +82,12 @@ async function someNode(): Promise<string> {
 /** How often haproxy has found that none of them is ready. */
 const timesWithoutAny = () => balancer.printed().match(/ready has no server available/g)?.length ?? 0
 
+/** Whether haproxy has found since that one is. (Until then, /ready is answered by one that is only running.) */
+const hasReady = () => {
+  const changes = balancer.printed().match(/ready has no server available|Server ready\/\w+ is UP/g)
+  return changes?.at(-1) !== 'ready has no server available'
+}
+
 const idOf = async (node: ServerProcess) => {
   const refused = await fetch(`${node.url}/graphql`, {
     method: 'POST',
@@ -256,6 +262,7 @@ test('S3 away: no server is ready, sessions start and log all the same, and file
     return [response.status, ((await response.json()) as { missing?: string[] }).missing]
   }
   await expect.poll(ready, WAIT_LIMITS).toEqual([200, []])
+  await expect.poll(hasReady, WAIT_LIMITS).toBe(true)
   const before = timesWithoutAny()
   cluster.s3.intercept = (_, response) => {
     response.writeHead(503).end()
@@ -276,6 +283,7 @@ test('S3 away: no server is ready, sessions start and log all the same, and file
 })
 
 test('PostgreSQL away: no server is ready, and clients are told so with the code of the servers', async () => {
+  await expect.poll(hasReady, WAIT_LIMITS).toBe(true)
   const before = timesWithoutAny()
   await cluster.postgres.stop()
   await expect.poll(timesWithoutAny, WAIT_LIMITS).toBeGreaterThan(before)

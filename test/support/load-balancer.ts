@@ -27,7 +27,7 @@ export async function startLoadBalancer(port: number, nodes: readonly string[]):
     : spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
   for (const output of [server.stdout, server.stderr]) {
-    output.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-10_000)))
+    output.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-1_000_000)))
   }
   while (!(await isOpen(port))) {
     if (server.exitCode !== null) throw new Error(`haproxy ended while starting: ${printed}`)
