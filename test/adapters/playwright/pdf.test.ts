@@ -60,12 +60,12 @@ describe('a PDF that the browser has written to its temporary folder', () => {
   /** A page whose browser responds to each IO.read like this. */
   const siteThat = (read: () => Promise<object>) => {
     const asked: string[] = []
-    const ask = (method: string) => {
+    const sendCommand = (method: string) => {
       asked.push(method)
       if (method === 'IO.read') return read()
       return Promise.resolve(method === 'Page.printToPDF' ? { stream: '1' } : {})
     }
-    const site = { ask, details: new ActionDetails(), signal: new AbortController().signal }
+    const site = { sendCommand, details: new ActionDetails(), signal: new AbortController().signal }
     return { asked, print: () => pdf(site as unknown as ActionSite, INPUT) }
   }
   const INPUT = {
