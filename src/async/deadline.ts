@@ -52,9 +52,9 @@ export class Deadline implements Disposable {
     return this.#expiry.signal.aborted && this.signal.reason === this.#expiry.signal.reason
   }
 
-  /** Milliseconds until expiry; never negative. */
+  /** Milliseconds until expiry; never negative. 0 once it has expired: a timer may be a moment early. */
   get remainingMs(): number {
-    return Math.max(0, this.#expiresAt - performance.now())
+    return this.#expiry.signal.aborted ? 0 : Math.max(0, this.#expiresAt - performance.now())
   }
 
   /** The result of the work. Rejects with the signal's reason if it is aborted first, or was already. */

@@ -74,6 +74,7 @@ async function openAll(id: string) {
     }
     return 'ended'
   })()
+  void watching.then((how) => frame.reject(new Error(`no frame has come: ${String(how)}`)), frame.reject)
   await frame.promise
   const acting = codeOf(ACT, id)
   await connectApi(() => other).untilLogged(id, (entries) => entries.some(({ text }) => text === 'begun'))

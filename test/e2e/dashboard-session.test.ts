@@ -288,14 +288,13 @@ test('a session that is not there says so, with a way back', async () => {
 test('a log that cannot be read says why, and goes on at a click', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/console` }, 'LOADED')
   await open(id, 'timeline')
-  let refused = 0
+  let isRefused = true
   await page.routeWebSocket(/graphql/, (socket) => {
     const server = socket.connectToServer()
     socket.onMessage((message) => {
       const { id: operation, type } = JSON.parse(String(message)) as { id: string; type: string }
-      if (type !== 'subscribe' || !String(message).includes('WatchConsole(') || refused > 0) return server.send(message)
+      if (type !== 'subscribe' || !String(message).includes('WatchConsole(') || !isRefused) return server.send(message)
       // Like the server's response to a subscription that it cannot start.
-      refused += 1
       const errors = [{ message: 'Something went wrong.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }]
       socket.send(JSON.stringify({ id: operation, type: 'next', payload: { data: null, errors } }))
       socket.send(JSON.stringify({ id: operation, type: 'complete' }))
@@ -305,6 +304,7 @@ test('a log that cannot be read says why, and goes on at a click', async () => {
   await page.getByRole('tab', { name: 'Console' }).click()
   const problem = page.getByRole('tabpanel', { name: 'Console' }).getByRole('alert')
   await problem.getByText(/Something went wrong\./).waitFor()
+  isRefused = false
   await problem.getByRole('button').click()
   await row('Console', 'from a timer').waitFor()
   expect(await problem.count()).toBe(0)

@@ -35,12 +35,15 @@ test(
     const arrived = client.send('Runtime.evaluate', fetched('http://nowhere.invalid/sent-2'), sessionId)
     await rewrite('/sent-2', `${site().url}/other`)
     expect(await arrived).toMatchObject({ result: { value: 'arrived' } })
+    const pendingRequests = async () => (await get(session.id))!.pendingRequestCount
+    // Its body may still be on the way, which the navigation would cut off.
+    await expect.poll(pendingRequests).toBe(0)
     const navigated = client.ask('Page.navigate', { url: `${site().url}/sent-3` }, sessionId)
     await rewrite('/sent-3', 'http://localhost:8080/')
     await navigated
     const log = await untilLogged(session.id, (entries) => ofKind(entries, 'Action').length === 1)
     expect(ofKind(log, 'Action')).toMatchObject([{ type: 'NAVIGATE', error: { code: 'BLOCKED' } }])
-    await expect.poll(async () => (await get(session.id))!.pendingRequestCount).toBe(0)
+    await expect.poll(pendingRequests).toBe(0)
     await terminate(session.id)
     const fields = '... on NetworkRequest { url status failure remoteAddress }'
     const requests = await readEntireLog<LoggedEntry>(tabwire(), session.id, fields)

@@ -169,8 +169,9 @@ describe('recordings', () => {
   test('for which there is no room are missing, and nothing else', async () => {
     await withSpaceFor(10_000, async () => {
       const { id } = await startRecording({ record: ['TRACE', 'HAR'] })
-      // Incompressible data makes the trace larger than that.
-      await act(id, { evaluate: { expression: `void '${randomBytes(10_000).toString('base64')}'` } })
+      // A trace has the page as it was at each action, and the text of this one cannot be compressed into that space.
+      const text = randomBytes(30_000).toString('base64')
+      await act(id, { evaluate: { expression: `document.body.append('${text}')` } }, { hover: { target: { css: 'body' } } })
       expect(await api.terminate(id)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })
       expect(await kindsOf(id)).toEqual(['HAR'])
     })
