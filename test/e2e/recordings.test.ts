@@ -171,7 +171,11 @@ describe('recordings', () => {
       const { id } = await startRecording({ record: ['TRACE', 'HAR'] })
       // A trace has the page as it was at each action, and the text of this one cannot be compressed into that space.
       const text = randomBytes(30_000).toString('base64')
-      await act(id, { evaluate: { expression: `document.body.append('${text}')` } }, { hover: { target: { css: 'body' } } })
+      await act(
+        id,
+        { evaluate: { expression: `document.body.append('${text}')` } },
+        { hover: { target: { css: 'body' } } },
+      )
       expect(await api.terminate(id)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })
       expect(await kindsOf(id)).toEqual(['HAR'])
     })

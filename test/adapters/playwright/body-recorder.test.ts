@@ -25,7 +25,13 @@ function record(capture: Partial<BodyCapture> = {}, pipes = undelayedPipes()) {
   answer('Target.attachToBrowserTarget', { sessionId: 'own' })
   attach('page', 'page')
   /** A request up to its response. */
-  const begin = (requestId: string, type = 'Fetch', request: object = {}, response: object = {}) => {
+  const begin = (
+    requestId: string,
+    type = 'Fetch',
+    request: object = {},
+    response: object = {},
+    hasExtraInfo = false,
+  ) => {
     const shared = { requestId, loaderId: 'l', timestamp: 1, type }
     const url = `http://site/${requestId}`
     emit(
@@ -39,7 +45,7 @@ function record(capture: Partial<BodyCapture> = {}, pipes = undelayedPipes()) {
       {
         ...shared,
         response: { url, status: 200, headers, mimeType: '', encodedDataLength: 9, ...response },
-        hasExtraInfo: false,
+        hasExtraInfo,
       },
       'page',
     )
@@ -248,6 +254,26 @@ describe('what a request sends that the browser tells only when asked', () => {
     end('1', 0)
     expect(asked(ASK)).toBe(0)
     expect(sent(recorded)).toEqual([expected])
+  })
+
+  test.each([
+    ['too large', 1_001, ['TOO_LARGE'], 0],
+    ['small enough', 40, [expect.objectContaining({ inline: '--b--', sizeBytes: 40 })], 1],
+  ])('has a length that is told only after its end: it is %s', async (_what, bytes, expected, times) => {
+    const recorded = record()
+    const { emit, begin, end, asked, answer } = recorded
+    begin('1', 'Fetch', request, { status: 204 }, true)
+    end('1', 0)
+    expect(sent(recorded)).toEqual([])
+    emit('Network.requestWillBeSentExtraInfo', length(bytes), 'page')
+    emit(
+      'Network.responseReceivedExtraInfo',
+      { requestId: '1', headers: {}, statusCode: 204, blockedCookies: [] },
+      'page',
+    )
+    await expect.poll(() => asked(ASK), OFTEN).toBe(times)
+    if (times > 0) answer(ASK, { postData: '--b--', base64Encoded: false })
+    await expect.poll(() => sent(recorded), OFTEN).toEqual(expected)
   })
 
   test('is forgotten, oldest first, when requests that do not end hold too much of it', async () => {

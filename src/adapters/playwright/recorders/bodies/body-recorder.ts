@@ -38,6 +38,11 @@ const BODIES_MS = 1_000
  * How much longer it waits for bodies that arrived in time but were not read yet, because the server itself is slow.
  */
 const READ_MS = 250
+/**
+ * How long an ended request waits for the length of what it has sent: the network process reports it by itself, and it
+ * may come after the response.
+ */
+const SIZE_MS = 500
 /** Bytes of bodies that are fetched and stored concurrently for one session; more have to wait. */
 const MAX_BYTES_AT_ONCE = 16 * 1024 * 1024
 const MAX_AT_ONCE = 64
@@ -181,14 +186,19 @@ export class BodyRecorder {
     if (!this.#wants(exchange, sentTypeOf(exchange))) return NOT_CAPTURED
     if (!sent) return LATE
     if (sent.bytes !== null || sent.asked !== null) return null
-    // Only the page that sent it has the body, and its size is unknown.
-    if (sent.sizeBytes === null) return OPAQUE
+    // Only the page that sent it has the body, and its size is unknown, or still on the way.
+    if (sent.sizeBytes === null) return exchange.extraIndex === null ? OPAQUE : null
     return sent.sizeBytes > this.#capture.maxBodyBytes ? TOO_LARGE : null
   }
 
   #fetchRequest(chainId: string, exchange: Exchange, sent: SentBody, late: AbortSignal): Promise<Part> {
     const type = sentTypeOf(exchange)
     return this.#inTurn(sent.sizeBytes ?? 0, late, async () => {
+      if (sent.bytes === null && sent.sizeBytes === null) {
+        await this.#sent.whenSized(chainId, sent, SIZE_MS, late)
+        if (sent.sizeBytes === null) return OPAQUE
+        if (sent.sizeBytes > this.#capture.maxBodyBytes) return TOO_LARGE
+      }
       const asked = () => sent.asked ?? this.#askSent(chainId, exchange.session.sessionId)
       const reported = sent.bytes ?? (await asked())
       if (reported === null) return OPAQUE

@@ -1,3 +1,4 @@
+import { Deadline } from '../../../../async/deadline.ts'
 import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
 import { contentLengthOf } from './media-type.ts'
 
@@ -30,6 +31,8 @@ export class SentBodies {
   readonly #held = new Map<string, SentBody>()
   /** As reported by the network process, possibly before the request itself. */
   readonly #lengths = new Map<string, number>()
+  /** Of ended requests whose length the network process has not reported yet. */
+  readonly #unsized = new Map<string, { sent: SentBody; sized: () => void }>()
   #heldBytes = 0
 
   /** `maxBytes`: limit of one body. */
@@ -55,6 +58,11 @@ export class SentBodies {
   received(chainId: string, headers: Headers): void {
     const length = contentLengthOf(headers)
     if (length === null || length === 0) return
+    const unsized = this.#unsized.get(chainId)
+    if (unsized) {
+      unsized.sent.sizeBytes = length
+      return unsized.sized()
+    }
     const sent = this.#held.get(chainId)
     if (sent) {
       sent.sizeBytes ??= length
@@ -70,6 +78,15 @@ export class SentBodies {
     const sent = this.#held.get(chainId)
     if (!isRepeated) this.#forget(chainId)
     return sent
+  }
+
+  /** Waits until the length of an ended request's body is known, or the time is over. */
+  async whenSized(chainId: string, sent: SentBody, ms: number, late: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const unsized = { sent, sized: resolve }
+    this.#unsized.set(chainId, unsized)
+    await Deadline.isMet(promise, ms, late)
+    if (this.#unsized.get(chainId) === unsized) this.#unsized.delete(chainId)
   }
 
   #reported(request: CdpRequest): Pick<SentBody, 'bytes' | 'sizeBytes'> {
