@@ -127,7 +127,7 @@ export class ChannelCalls {
         })
       },
     }
-    const { id, result } = this.#call<ArtifactRecord>('keepUpload', [file], signal, (own) =>
+    const { id, result } = this.#call<ArtifactRecord>('saveUpload', [file], signal, (own) =>
       this.#uploads.set(own, chunks),
     )
     let isUntouched = false

@@ -74,7 +74,7 @@ export class ServedChannel {
       this.#streams.set(id, await handle.watch(args[0] as Parameters<SessionHandle['watch']>[0], signal))
       return null
     }
-    if (method === 'keepUpload') {
+    if (method === 'saveUpload') {
       return handle.saveUpload(args[0] as Parameters<SessionHandle['saveUpload']>[0], this.#contentOf(id), signal)
     }
     if (method === 'attachClient') {
@@ -134,7 +134,7 @@ export class ServedChannel {
 type Call = Extract<Request, { say: 'CALL' }>
 type Chunk = Pick<Extract<Request, { say: 'CHUNK' }>, 'bytes' | 'hasFailed'>
 
-const STREAMING: ReadonlySet<string> = new Set(['watch', 'keepUpload', 'attachClient'])
+const STREAMING: ReadonlySet<string> = new Set(['watch', 'saveUpload', 'attachClient'])
 const ENDED = { done: true, value: undefined } as const
 
 /** A client on another machine: data that has not been acknowledged from there is unsent. */
