@@ -1,8 +1,7 @@
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectApi } from '../support/connect-api.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
+import { freePort } from '../support/free-port.ts'
 import { freezeProcesses } from '../support/freeze-process.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { startServerProcess, type ServerProcess } from '../support/server-process.ts'
@@ -34,15 +33,6 @@ afterAll(async () => {
   await cluster?.close()
   await site?.close()
 })
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
 
 async function start(): Promise<{ id: string; machineId: string }> {
   const query = `mutation ($url: String) { startSession(input: { initialPrompt: $url }, waitUntil: LOADED) { id machineId } }`

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { commandEnvironment } from '../support/command.ts'
 import { leakGate } from '../support/leak-gate.ts'
-import { freePort } from '../support/nats-server.ts'
+import { freePort } from '../support/free-port.ts'
 import { snippetsOf } from '../support/snippets.ts'
 import { startCluster, type TestCluster } from '../support/start-cluster.ts'
 
@@ -70,7 +70,7 @@ test('three servers behind haproxy, as the README starts them', async () => {
     // The first of them may have been ready before the others had their leases.
     expect(output + errors).toMatch(/"machines":\[\{"id":"[^"]+","slots":20,"draining":false\}/)
     const health = () => Promise.all(ports.map(async (port) => (await fetch(`http://127.0.0.1:${port}/ready`)).status))
-    await expect.poll(() => health().catch(() => []), { timeout: 120_000 }).toEqual([200, 200, 200])
+    await expect.poll(() => health().catch(() => errors), { timeout: 120_000 }).toEqual([200, 200, 200])
   } finally {
     process.kill(-shell.pid!, 'SIGTERM')
     await closed

@@ -17,6 +17,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import pg from 'pg'
+import { freePort } from './free-port.ts'
 
 /** A PostgreSQL server for one test file. */
 export interface TestPostgres {
@@ -176,15 +177,6 @@ async function untilItAnswers(url: string, server: ChildProcess): Promise<void> 
       await client.end().catch(() => undefined)
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  await once(probe, 'close')
-  return port
 }
 
 /** A separate database on an external server, behind a relay that can be cut. */

@@ -2,11 +2,12 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { NatsConfig } from '../../src/config.ts'
+import { freePort } from './free-port.ts'
 import { freezeProcesses } from './freeze-process.ts'
 
 /** A nats-server of a test. */
@@ -84,15 +85,6 @@ function findProgram(): string {
   const found = places.map((place) => join(place, 'nats-server')).find((path) => existsSync(path))
   if (!found) throw new Error('nats-server is not installed: apt-get install nats-server')
   return found
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  await once(probe, 'close')
-  return port
 }
 
 async function answers(port: number): Promise<boolean> {
