@@ -111,8 +111,9 @@ export class SharedMachines implements Machines {
   /** The address of a machine, under that lease. Null: it has none, or is gone. */
   async findAddress(machineId: string, epoch: number): Promise<string | null> {
     const isIt = (machine: MachineRecord) => machine.id === machineId && machine.epoch === epoch
-    // It may have begun since the last look.
-    const found = this.#others.find(isIt) ?? (await this.list()).find(isIt)
+    const known = this.#others.find(isIt)
+    // It may have begun, or begun to listen, since the last look.
+    const found = known?.address ? known : (await this.list()).find(isIt)
     return found?.address ?? null
   }
 
