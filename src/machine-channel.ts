@@ -13,7 +13,7 @@ const MAX_UNANSWERED = 2
 const CLOSE_MS = 5_000
 const DONE = 1000
 
-/** Messages wait while the other side does not read: whoever sends looks at `unsentBytes`. */
+/** Messages wait while the other side does not read; senders check `unsentBytes`. */
 export class SocketChannel implements MachineChannel {
   readonly closed: Promise<void>
   readonly #socket: WebSocket

@@ -12,7 +12,7 @@ import { refuseUpgrade } from './graphql/websocket.ts'
 /** Open connections of other machines. Each carries one call, such as a live view. */
 const MAX_OPEN = 10_000
 
-/** Connections of other machines: nothing is told, and no connection is opened, to whom does not have the secret. */
+/** Connections of other machines. A caller without the secret gets 404 and learns nothing. */
 export class MachineConnections {
   readonly #calls: ServedCalls
   readonly #handshakes: AnsweringHandshakes

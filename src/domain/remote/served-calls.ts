@@ -185,7 +185,7 @@ export class ServedCalls {
     return runMethod(handle, message.method, message.args, signal)
   }
 
-  /** A caller waits: it gets the replies that it has not received, and is told of calls that were not. */
+  /** Repeats the replies that a waiting caller has not received, and reports its calls that were lost. */
   #reassure(address: MachineAddress, message: Extract<CallMessage, { say: 'WAITING' }>, sender: Sender): void {
     this.#reply(address, message, { say: 'RESULT', result: null })
     for (const number of message.calls) this.#repeat(address, { sender: message.sender, number }, sender)
