@@ -9,8 +9,8 @@ import type { MachineSecret } from './machine-secret.ts'
  *     machine → caller    a challenge, with a code over both
  *     caller  → machine   the challenge, with another code over both
  *
- * A challenge is good once, for a while, and the machine keeps only those that were used: it need not remember whoever
- * asks for one.
+ * A challenge is valid once, for a limited time. The machine keeps only used ones, so requests for challenges cost no
+ * memory.
  */
 
 /** Longer than a process that is suspended for a moment needs. */

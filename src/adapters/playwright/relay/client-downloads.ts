@@ -53,7 +53,7 @@ export class ClientDownloads {
     this.#logger = logger
   }
 
-  /** The client says what shall become of downloads. Returns what the browser is told; null: there is no such context. */
+  /** Handles the client's setting for downloads. Returns the setting for the browser; null: there is no such context. */
   setBehavior(browserContextId: unknown, { behavior, downloadPath }: CommandParams): DownloadSetting | null {
     if (typeof browserContextId !== 'string' || !CONTEXT_ID.test(browserContextId)) return null
     const said = behavior === 'deny' ? 'deny' : 'allow'

@@ -83,7 +83,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
     this.#acts = new ClientActionRecorder((act) => host.acted(act))
     this.#view = new ClientView(browser, host, rootId, client)
     this.#held = new DebuggerWatchdog((heldId) => {
-      browser.logger.info('a client held up a new page, frame or worker for too long; it goes on')
+      browser.logger.info('a client held up a new page, frame or worker for too long: it was resumed')
       browser.connection.notify('Runtime.runIfWaitingForDebugger', {}, heldId)
     })
   }
