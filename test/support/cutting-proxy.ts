@@ -6,7 +6,10 @@ export interface CuttingProxy {
   url: string
   /** Number of connections opened. */
   opened: number
-  /** Bytes that each of the next connections lets through, in order of opening; later ones are not cut. */
+  /**
+   * Bytes that each of the next connections lets through, in order of opening; later ones are not cut. Those that are
+   * open break now: a client that kept one for its next request would meet an earlier cut.
+   */
   cutAfter(bytes: readonly number[]): void
   /** Target of new connections. */
   leadTo(target: string): void
@@ -53,7 +56,10 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   const proxy: CuttingProxy = {
     url: '',
     opened: 0,
-    cutAfter: (bytes) => (cuts = [...bytes]),
+    cutAfter(bytes) {
+      cuts = [...bytes]
+      for (const socket of sockets) socket.destroy()
+    },
     leadTo: (other) => (to = new URL(other)),
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))
