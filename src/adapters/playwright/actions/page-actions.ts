@@ -7,7 +7,7 @@ import type {
   ActionStep,
   ObservationOutcome,
   ObservationRequest,
-} from '../../../ports/action.ts'
+} from '../../../ports/browser/action.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpMethod, CdpParams, CdpResult } from '../cdp/protocol/cdp-commands.ts'
 import { TargetGone } from '../cdp/protocol/target-gone.ts'

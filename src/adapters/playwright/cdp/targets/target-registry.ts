@@ -1,5 +1,5 @@
-import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
-import type { PageState } from '../../../../ports/browser.ts'
+import { TEXT_LIMITS } from '../../../../ports/log/log-entry.ts'
+import type { PageState } from '../../../../ports/browser/browser.ts'
 import type { CdpConnection } from '../connection/cdp-connection.ts'
 import type { TargetInfo } from '../protocol/cdp-events.ts'
 import { cutText, cutUrl } from '../protocol/cut-text.ts'
