@@ -24,7 +24,7 @@ import { NetworkPanel } from '../network/network-panel.tsx'
 import { shortId } from '../sessions/session-table.tsx'
 import { TimelinePanel } from '../timeline/timeline-panel.tsx'
 
-const LIVE_VIEW = 'tabwire.picture'
+const LIVE_VIEW = 'tabwire.liveView'
 
 /** One session; remounted for each, so that no state of one carries over to another. */
 export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: Panel }) {
