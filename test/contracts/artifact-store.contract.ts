@@ -287,7 +287,12 @@ export function describeArtifactStore(open: () => Promise<OpenedArtifactStore>):
     const key = freshKey()
     await write(key, Buffer.from('0123456789'))
     const contentDisposition = 'attachment; filename="ten.txt"'
-    const url = await store.presign(key, { contentType: 'text/x-ten', contentDisposition, ttlSeconds: 60 })
+    const url = await store.presign(key, {
+      contentType: 'text/x-ten',
+      contentDisposition,
+      from: Date.now(),
+      ttlSeconds: 60,
+    })
     expect(store.origin).toBe(url && new URL(url).origin)
     if (url === null) return
     const response = await fetch(url)

@@ -76,6 +76,14 @@ describe('requests', () => {
     )
   })
 
+  test('that clients make themselves are signed as of the time that they are valid from', async () => {
+    const shown = { contentType: 'text/plain', contentDisposition: 'inline' }
+    const from = Date.UTC(2026, 0, 2, 3, 4, 5, 999)
+    const url = await store.presign('one/small', { ...shown, from, ttlSeconds: 7 })
+    const signed = new URL(url!).searchParams
+    expect([signed.get('X-Amz-Date'), signed.get('X-Amz-Expires')]).toEqual(['20260102T030405Z', '7'])
+  })
+
   test('that fail for a moment are made again', async () => {
     let failures = 2
     s3.intercept = ({ method }, response) => {

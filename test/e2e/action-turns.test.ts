@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ACTION, actionApi, outcomes, type ActionData } from '../support/action-api.ts'
+import { CdpSocket } from '../support/cdp-socket.ts'
+import { connectApi } from '../support/connect-api.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
@@ -13,6 +15,7 @@ let site: TestSite
 let tabwire: TestApp
 const { start, get, limit, terminate } = sessionApi(() => tabwire)
 const { run, runUntil, logged } = actionApi(() => tabwire)
+const { cdpUrlOf } = connectApi(() => tabwire)
 
 beforeAll(async () => {
   site = await startTestSite()
@@ -25,7 +28,7 @@ afterAll(async () => {
 })
 
 const evaluate = (expression: string) => ({ evaluate: { expression } })
-/** Until the test releases it, or forever. */
+/** Forever. */
 const waitForGo = { wait: { target: { css: '#go' }, state: 'ATTACHED' } }
 
 const eventsOf = (id: string) =>
@@ -58,22 +61,19 @@ test('two callers are served in turn: their steps never interleave, and stand in
 
 test('a client that goes away cancels what has not begun; what has is finished, and all of it is told', async () => {
   const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+  await using client = await CdpSocket.connect(await cdpUrlOf(id))
+  const { sessionId } = await client.attachToPage()
   const leaving = new AbortController()
-  const first = runUntil(
-    id,
-    [
-      evaluate(`console.log('begun'), setTimeout(() => {
-    document.body.innerHTML = '<i id=go>' }, 400), 1`),
-      waitForGo,
-      evaluate('2'),
-    ],
-    leaving.signal,
-  )
+  const held = evaluate(`console.log('begun'), new Promise((done) => { globalThis.go = done })`)
+  const first = runUntil(id, [evaluate('1'), held, evaluate('2')], leaving.signal)
   await expect.poll(() => said(id, 'begun')).toBe(true)
   const second = runUntil(id, [evaluate('3'), evaluate('4')], leaving.signal)
   leaving.abort()
   await expect(first).rejects.toThrow()
   await expect(second).rejects.toThrow()
+  // The server, which is in this process, has heard by then that the client is gone.
+  expect((await get(id))!.status).toBe('RUNNING')
+  await client.send('Runtime.evaluate', { expression: 'go()' }, sessionId)
   expect(outcomes(await run(id, [evaluate('5')]))).toEqual(['DONE'])
   const actions = await logged(id)
   expect(outcomes(actions.slice(0, 3))).toEqual(['DONE', 'DONE', 'CANCELLED'])

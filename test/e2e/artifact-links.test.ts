@@ -211,10 +211,11 @@ describe('keys that sign', () => {
     }
     const here = (link: string) => link.replace(/^https?:\/\/[^/]+(\/wire)?/, tabwire.url)
     await restart([old])
-    const ofOld = await api.link(id, 60)
+    // Valid for longer than the restarts take.
+    const ofOld = await api.link(id, 3_600)
     expect([await statusOf(here(url)), await statusOf(ofOld)]).toEqual([403, 200])
     await restart([young, old], 'https://tabs.example.org/wire')
-    const ofYoung = await api.link(id, 60)
+    const ofYoung = await api.link(id, 3_600)
     expect(ofYoung).toMatch(/^https:\/\/tabs\.example\.org\/wire\/artifacts\//)
     expect([await statusOf(here(ofOld)), await statusOf(here(ofYoung))]).toEqual([200, 200])
     await restart([young])

@@ -1,10 +1,11 @@
 import { chromium, type Browser } from 'playwright'
 import { describe, expect, test } from 'vitest'
 import { actionApi } from '../support/action-api.ts'
+import { ofKind, type LoggedEntry } from '../support/connect-api.ts'
 import { startOptionsSite } from '../support/site-options.ts'
 import { withApp } from '../support/with-app.ts'
 
-const { tabwire, site, start, terminate, get, cdpUrlOf } = withApp(startOptionsSite, { warmBrowsers: 1 })
+const { tabwire, site, start, terminate, get, cdpUrlOf, untilLogged } = withApp(startOptionsSite, { warmBrowsers: 1 })
 const { run } = actionApi(tabwire)
 
 /** Result of a script in a page of the session. */
@@ -24,12 +25,15 @@ async function popup(id: string, url = `${site().url}/`, features = ''): Promise
   return pageId
 }
 
+/** Until it has left, and the session has its own options again. */
 async function withClient<T>(id: string, work: (browser: Browser) => Promise<T>): Promise<T> {
   const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
   try {
     return await work(browser)
   } finally {
     await browser.close()
+    const countOf = (log: LoggedEntry[], kind: string) => ofKind(log, kind).length
+    await untilLogged(id, (log) => countOf(log, 'ClientDetached') === countOf(log, 'ClientAttached'))
   }
 }
 

@@ -1,6 +1,7 @@
 import puppeteer, { type Dialog as PuppetDialog, type Page as PuppetPage } from 'puppeteer-core'
 import { chromium, type BrowserContext, type Page } from 'playwright'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { PausedTarget } from '../../src/adapters/playwright/cdp/barrier/paused-target.ts'
 import { actionApi, outcomes } from '../support/action-api.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
 import { ofKind } from '../support/connect-api.ts'
@@ -216,12 +217,21 @@ describe('a client that holds a popup and does not let it go', () => {
   test('holds up the popup and its opener for a while, which steps say, and stops no script', async () => {
     const { id } = await start({ initialPrompt: site().url }, 'LOADED')
     const { client, held } = await stalledClient(id)
-    const opening = run(id, [{ evaluate: { expression: open, timeoutMs: 2_000 } }])
+    // How long, to the millisecond, is tested beside the barrier: here, until all of this has been seen.
+    const over = Promise.withResolvers<void>()
+    const { giveUp } = PausedTarget.prototype
+    const givingUp = vi.spyOn(PausedTarget.prototype, 'giveUp').mockImplementation(function (this: PausedTarget) {
+      void over.promise.then(() => giveUp.call(this))
+    })
+    onTestFinished(() => givingUp.mockRestore())
+    const opening = run(id, [{ evaluate: { expression: open, timeoutMs: 4_000 } }])
     await held()
     const query = `query ($id: ID!) { session(id: $id) { health { browserResponsive } } }`
-    expect(await tabwire().query(query, { id })).toMatchObject({ session: { health: { browserResponsive: true } } })
+    const isHealthy = { session: { health: { browserResponsive: true } } }
+    await expect.poll(() => tabwire().query(query, { id })).toMatchObject(isHealthy)
     const [late] = await opening
     expect(late!.error).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('client holds') as string })
+    over.resolve()
     // The page may respond a moment before its script continues.
     const hasGoneOn = async () => (await run(id, [{ evaluate: { expression: '!!window.popup' } }], 'p1'))[0]!.result
     await expect.poll(hasGoneOn).toBe(true)

@@ -13,7 +13,8 @@ const readTitle = [{ evaluate: { expression: 'document.title' } }]
 
 afterEach(() => void vi.restoreAllMocks())
 
-describe('a client that holds new pages until it has looked at them, and never does', { timeout: 60_000 }, () => {
+// Several pages, one after another, are each held for seconds.
+describe('a client that holds new pages until it has looked at them, and never does', { timeout: 180_000 }, () => {
   test('holds up nobody else for longer than a few seconds', async () => {
     const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const url = await cdpUrlOf(id)

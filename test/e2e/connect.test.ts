@@ -239,13 +239,19 @@ describe('a bare WebSocket', () => {
     const mouse = { x: 10, y: 20, button: 'left', clickCount: 1 }
     await client.send('Input.dispatchMouseEvent', { type: 'mousePressed', ...mouse }, sessionId)
     await client.send('Input.dispatchMouseEvent', { type: 'mouseReleased', ...mouse }, sessionId)
-    for (const key of 'secret') {
-      await client.send('Input.dispatchKeyEvent', { type: 'keyDown', text: key, key }, sessionId)
-      await client.send('Input.dispatchKeyEvent', { type: 'keyUp', key }, sessionId)
-    }
-    await client.send('Input.dispatchKeyEvent', { type: 'keyDown', key: 'Enter', text: '\r' }, sessionId)
-    await client.send('Input.dispatchMouseEvent', { type: 'mouseWheel', x: 1, y: 1, deltaX: 0, deltaY: 30 }, sessionId)
-    await client.send('Input.dispatchMouseEvent', { type: 'mouseWheel', x: 1, y: 1, deltaX: 0, deltaY: 40 }, sessionId)
+    // Without waiting in between: a pause of this process would make two actions of one.
+    const typed = Array.from('secret', (key) => [
+      client.send('Input.dispatchKeyEvent', { type: 'keyDown', text: key, key }, sessionId),
+      client.send('Input.dispatchKeyEvent', { type: 'keyUp', key }, sessionId),
+    ])
+    await Promise.all([
+      ...typed.flat(),
+      client.send('Input.dispatchKeyEvent', { type: 'keyDown', key: 'Enter', text: '\r' }, sessionId),
+    ])
+    const turned = [30, 40].map((deltaY) =>
+      client.send('Input.dispatchMouseEvent', { type: 'mouseWheel', x: 1, y: 1, deltaX: 0, deltaY }, sessionId),
+    )
+    await Promise.all(turned)
     await client.send('Page.navigate', { url: 'http://127.0.0.1:1/' }, sessionId)
     await expect(client.send('Page.navigate', { url: 'file:///etc/passwd' }, sessionId)).rejects.toThrow('not served')
     const log = await untilLogged(session.id, (entries) => ofKind(entries, 'Action').length >= 6)
@@ -265,6 +271,8 @@ describe('a bare WebSocket', () => {
   test('the entries of the end come in order: detached clients, then the final status', async () => {
     const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const clients = await Promise.all([1, 2, 3].map(async () => CdpSocket.connect(await cdpUrlOf(session.id))))
+    // Connected is not attached yet.
+    for (const client of clients) await client.send('Target.getTargets')
     await terminate(session.id)
     await Promise.all(clients.map(({ closed }) => closed))
     const kinds = (await logOf(session.id)).map(({ __typename }) => __typename)

@@ -17,7 +17,9 @@ beforeAll(async () => {
   const input = { initialPrompt: `${site().url}/fetches`, screenshot: true, record: ['TRACE'], name: 'ended' }
   ended = (await start(input, 'LOADED')).id
   await terminate(ended)
-  running = (await start({ initialPrompt: `${site().url}/console`, name: 'running' }, 'LOADED')).id
+  // However long the tests take.
+  const kept = { initialPrompt: `${site().url}/console`, name: 'running', keepAlive: true }
+  running = (await start(kept, 'LOADED')).id
 })
 
 async function open(options: Parameters<typeof openPage>[0]): Promise<void> {
@@ -99,6 +101,7 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
 
 test('with the keyboard alone one finds the line that failed', async () => {
   await open({})
+  await page.getByRole('link', { name: 'running' }).waitFor()
   await page.keyboard.press('Tab')
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Skip to content')
   const focus = (name: string) => page.evaluate((wanted) => document.activeElement?.textContent === wanted, name)

@@ -45,6 +45,16 @@ test('it follows the end, stops when one scrolls up, counts what comes, and goes
   const resume = page.getByRole('button', { name: /\d new entries$/ })
   await resume.waitFor()
   const top = () => grid().evaluate(({ scrollTop }) => scrollTop)
+  // The wheel may turn it over several frames, and only after the page has heard of it.
+  const isFollowing = async () => (await fromEnd(grid())) < 30
+  const isStill = () =>
+    grid().evaluate(async (element) => {
+      const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
+      const before = element.scrollTop
+      for (let frames = 0; frames < 3; frames += 1) await frame()
+      return element.scrollTop === before
+    })
+  await expect.poll(async () => !(await isFollowing()) && (await isStill())).toBe(true)
   const stopped = await top()
   const unseen = async () => Number(/^\d+/.exec(await resume.innerText())?.[0])
   const before = await unseen()

@@ -51,6 +51,8 @@ test('a page that could not be opened is told above the panels, until one can', 
 
 test('the log is downloaded as HAR and as NDJSON', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/title`, name: 'kept' }, 'LOADED')
+  // A request is logged once its body has been read.
+  await expect.poll(async () => (await get(id))?.networkRequestCount).toBe(1)
   await open(id)
   await toggle('Export').click()
   for (const [name, file] of [
@@ -146,7 +148,8 @@ test('the network shows each request, when it ran beside the others, and everyth
 })
 
 test('requests in flight are counted, and named on demand', async () => {
-  const { id } = await start({ initialPrompt: `${site().url}/waiting` })
+  // Before, the document itself is pending.
+  const { id } = await start({ initialPrompt: `${site().url}/waiting` }, 'LOADED')
   await open(id, 'network')
   await toggle('1 pending').click()
   const named = page.getByRole('dialog').getByRole('listitem')

@@ -171,7 +171,8 @@ describe('while PostgreSQL', () => {
       const name = new URL(server.url).pathname.slice(1)
       await administer(`alter database "${name}" set default_transaction_read_only = ${value}`)
       await administer(
-        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tabwire' and datname = '${name}'`,
+        // Waits until each has ended: one that is about to end could still be given a query.
+        `select pg_terminate_backend(pid, 30000) from pg_stat_activity where application_name = 'tabwire' and datname = '${name}'`,
       )
     }
     await set('on')

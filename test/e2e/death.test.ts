@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { browsersOf, processes, type Process } from '../support/browser-processes.ts'
 import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
 import { leakGate } from '../support/leak-gate.ts'
+import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
 import { freezeProcesses } from '../support/freeze-process.ts'
@@ -16,6 +17,7 @@ leakGate()
 
 let site: TestSite
 let tabwire: TestApp
+const { start } = sessionApi(() => tabwire)
 
 beforeAll(async () => {
   site = await startTestSite()
@@ -61,10 +63,10 @@ describe('a browser', () => {
         error: expect.any(String) as string,
         health: { status: 'ENDED' },
       })
-    expect(await state(other.id)).toMatchObject({
-      status: 'RUNNING',
-      health: { status: 'HEALTHY', browserResponsive: true },
-    })
+    expect(await state(other.id)).toMatchObject({ status: 'RUNNING' })
+    // A browser has a second to answer.
+    const health = async () => (await state(other.id)).health
+    await expect.poll(health).toMatchObject({ status: 'HEALTHY', browserResponsive: true })
     const last = await tabwire.query(
       'query ($id: ID!) { session(id: $id) { events(last: 1) { nodes { ... on StatusChange { from to endReason } } } } }',
       { id: victim.id },
@@ -89,10 +91,8 @@ describe('a browser', () => {
   })
 
   test('twenty started at once all run, and all end', async () => {
-    const start = 'mutation { startSession(waitUntil: RUNNING) { id status } }'
-    type Started = { startSession: { id: string; status: string } }
-    const started = await Promise.all(Array.from({ length: 20 }, () => tabwire.query<Started>(start)))
-    expect(started.map(({ startSession }) => startSession.status)).toEqual(Array.from({ length: 20 }, () => 'RUNNING'))
+    const started = await Promise.all(Array.from({ length: 20 }, () => start()))
+    expect(started.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 'RUNNING'))
     expect(await tabwire.query('mutation { terminateSessions(filter: {status: [RUNNING]}) }')).toEqual({
       terminateSessions: 20,
     })
@@ -188,8 +188,9 @@ describe('the server', { timeout: 120_000 }, () => {
     })
     const { id } = startSession
     await expect.poll(async () => (await ask<Log>(killed, LOG, { id })).session.lines.totalCount).toBeGreaterThan(5)
+    // The warm one that takes the place of the session's is started in the background.
+    await expect.poll(async () => (await browsersOf(killed.child.pid!)).length).toBeGreaterThan(1)
     const [frozen, ...others] = await browsersOf(killed.child.pid!)
-    expect(others.length).toBeGreaterThan(0)
     await freezeProcesses(frozen!.pid)
     const seen = (await ask<Log>(killed, LOG, { id })).session.events.totalCount
     const machineId = (await readFile(join(dataDir, 'machine-id'), 'utf8')).trim()
@@ -205,7 +206,8 @@ describe('the server', { timeout: 120_000 }, () => {
     await expect.poll(left).toEqual([])
 
     const next = await serve(dataDir)
-    expect((await readdir(profiles)).filter((name) => ofKilled.includes(name))).toEqual([])
+    const leftOfKilled = async () => (await readdir(profiles)).filter((name) => ofKilled.includes(name))
+    await expect.poll(leftOfKilled).toEqual([])
     const { session } = await ask<Log>(next, LOG, { id })
     expect(session).toMatchObject({ status: 'FAILED', endReason: 'MACHINE_LOST', error: expect.any(String) as string })
     expect(session.events.totalCount).toBeGreaterThan(seen)
@@ -229,8 +231,8 @@ describe('the server', { timeout: 120_000 }, () => {
     await expect.poll(async () => (await ask<Log>(server, LOG, { id })).session.lines.totalCount).toBeGreaterThan(5)
     const browsers = await browsersOf(server.child.pid!)
     server.child.kill('SIGTERM')
-    const deadline = AbortSignal.timeout(10_000)
-    const [code] = (await once(server.child, 'exit', { signal: deadline })) as [number | null]
+    // 1, if it does not end in time.
+    const [code] = (await once(server.child, 'exit')) as [number | null]
     expect(code).toBe(0)
     const pids = new Set((await processes()).map(({ pid }) => pid))
     expect(browsers.filter(({ pid }) => pids.has(pid))).toEqual([])

@@ -134,6 +134,9 @@ describe('a download that takes more than the quota leaves is canceled', { timeo
     const sessions = [await open(), await open()]
     const bytes = 2 * MIB
     for (const { id } of sessions) await go(id, `/held?bytes=${bytes}&1`)
+    // Until the browser knows that it downloads, another navigation takes the place of this one.
+    const begun = async () => (await foldersOf()).flatMap((folder) => readdirSync(join(folder, 'downloads')))
+    await expect.poll(begun).toHaveLength(2)
     for (const { id } of sessions) await go(id, `/held?bytes=${bytes}&2`)
     const ended = async () => (await Promise.all(sessions.map(({ id }) => downloadsOf(id)))).flat()
     // Two have room.

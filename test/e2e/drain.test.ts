@@ -132,10 +132,12 @@ test('SIGTERM with TABWIRE_DRAIN_SECONDS: live sessions work to their end, no ot
   server.child.kill('SIGTERM')
   await server.printed(/Draining: sessions have 3600 s to end/)
   await expect.poll(ready).toEqual(NOT_READY)
-  expect(await query<Machines>(MACHINES)).toMatchObject({
-    machines: [{ draining: true, live: 1, warm: 0 }],
-    capacity: { total: 1, live: 1 },
-  })
+  await expect
+    .poll(() => query<Machines>(MACHINES))
+    .toMatchObject({
+      machines: [{ draining: true, live: 1, warm: 0 }],
+      capacity: { total: 1, live: 1 },
+    })
   const refused = await send('mutation { startSession { id } }')
   expect(refused.errors?.[0]?.extensions).toEqual({ code: 'SERVER_DRAINING', retryAfterSeconds: 5 })
 

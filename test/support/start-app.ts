@@ -59,6 +59,8 @@ export async function startTestApp(
   const app = await startApp(config, {
     bodyWaitMs: WAIT_LIMITS.timeout,
     ...options,
+    // However long browsers take to start where too much else runs.
+    deadlines: { launch: 600_000, ...options.deadlines },
     logger: logger ?? createLogger(config.logLevel),
   })
   await watchDirectoriesOf(dataDir)

@@ -37,7 +37,7 @@ export async function openS3ArtifactStore(config: S3Config, logger: Logger): Pro
   const client = createClient(config)
   const keyOf = (key: string) => `${prefix}${key}`
 
-  const presign: ArtifactStore['presign'] = (key, { contentType, contentDisposition, ttlSeconds }) =>
+  const presign: ArtifactStore['presign'] = (key, { contentType, contentDisposition, from, ttlSeconds }) =>
     getSignedUrl(
       client,
       new GetObjectCommand({
@@ -46,7 +46,7 @@ export async function openS3ArtifactStore(config: S3Config, logger: Logger): Pro
         ResponseContentType: contentType,
         ResponseContentDisposition: contentDisposition,
       }),
-      { expiresIn: ttlSeconds },
+      { signingDate: new Date(from), expiresIn: ttlSeconds },
     )
 
   const ping = async (): Promise<void> => {
@@ -61,7 +61,8 @@ export async function openS3ArtifactStore(config: S3Config, logger: Logger): Pro
     throw error
   }
   // The bucket may be part of the host or of the path: only the presigner knows.
-  const sample = await presign('origin', { contentType: 'text/plain', contentDisposition: 'inline', ttlSeconds: 60 })
+  const shown = { contentType: 'text/plain', contentDisposition: 'inline' }
+  const sample = await presign('origin', { ...shown, from: Date.now(), ttlSeconds: 60 })
   const { origin } = new URL(sample!)
 
   // Incomplete uploads of a process that crashed: they are billed but invisible.

@@ -192,10 +192,14 @@ export class Artifacts {
     }
   }
 
-  /** A URL at which the store itself serves the bytes; null: it has none. */
-  async presign(record: ArtifactRecord, contentDisposition: string, ttlSeconds: number): Promise<string | null> {
+  /** A URL at which the store itself serves the bytes, for so long from a time on; null: it has none. */
+  async presign(
+    record: ArtifactRecord,
+    contentDisposition: string,
+    validity: { from: number; ttlSeconds: number },
+  ): Promise<string | null> {
     const { contentType } = record
-    return this.#bytes.presign(keyOf(record), { contentType, contentDisposition, ttlSeconds })
+    return this.#bytes.presign(keyOf(record), { contentType, contentDisposition, ...validity })
   }
 
   /** The origin of all URLs from `presign`; null: it returns none. */

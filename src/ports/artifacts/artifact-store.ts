@@ -34,10 +34,13 @@ export interface ArtifactStore {
   remove(key: string): Promise<void>
   /** Keys under the prefix with the time of their last write: to find bytes without a row. */
   list(prefix: string): AsyncIterable<{ key: string; writtenAt: number }>
-  /** A URL at which clients download the bytes from the store itself; null: the store has none. */
+  /**
+   * A URL at which clients download the bytes from the store itself; null: the store has none. It is valid for
+   * `ttlSeconds` from the second of `from`, in milliseconds: not from a later reading of the clock.
+   */
   presign(
     key: string,
-    options: { contentType: string; contentDisposition: string; ttlSeconds: number },
+    options: { contentType: string; contentDisposition: string; from: number; ttlSeconds: number },
   ): Promise<string | null>
   /** The origin of all URLs from `presign`; null: it returns none. */
   readonly origin: string | null

@@ -55,9 +55,12 @@ export function createArtifactDownloads({ artifacts, links, connections, redirec
     const disposition = dispositionOf(record, url.searchParams.get('download') === '1')
     // The trace viewer may connect to this server only.
     if (redirect && request.method === 'GET' && record.kind !== 'TRACE') {
-      const secondsLeft = Math.floor(terms.expiresAt / 1000) - Math.floor(Date.now() / 1000)
+      // One reading of the clock for both: the presigned URL would otherwise outlive the link by a second at times.
+      const from = Date.now()
+      const secondsLeft = Math.floor(terms.expiresAt / 1000) - Math.floor(from / 1000)
       if (secondsLeft < 1) return answerLinkInvalid(response)
-      const presigned = await artifacts.presign(record, disposition, Math.min(secondsLeft, PRESIGNED_SECONDS))
+      const ttlSeconds = Math.min(secondsLeft, PRESIGNED_SECONDS)
+      const presigned = await artifacts.presign(record, disposition, { from, ttlSeconds })
       if (presigned) {
         response.writeHead(302, { location: presigned, 'cache-control': 'no-store', 'content-length': 0 }).end()
         return
