@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { runCaptured } from './child.mjs'
 import { SetupFailed } from './failure.mjs'
 import { isFresh } from './freshness.mjs'
+import { inStagingFolder, replaceFiles } from './replace-files.mjs'
 
 /**
  * Builds dist-dashboard/ from dashboard/: the types of the schema, a check of the operations, the page.
@@ -14,14 +15,20 @@ export async function buildDashboard(root, say) {
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
   // Under any other, and vitest sets one, React would be built for its own developers: twice the size, and far slower.
   const env = { ...process.env, NODE_ENV: 'production' }
-  for (const args of [[join(root, 'dashboard', 'prepare.ts')], [vite, 'build', join(root, 'dashboard')]]) {
-    const { code, output } = await runCaptured(process.execPath, args, {
-      cwd: root,
-      env,
-      stillWorking: (seconds) => say(`still building the dashboard (${seconds} s)`),
-    })
-    if (code !== 0) throw new SetupFailed(`The dashboard could not be built:\n${output.trim()}`)
-  }
+  await inStagingFolder(root, async (staging) => {
+    for (const args of [
+      [join(root, 'dashboard', 'prepare.ts')],
+      [vite, 'build', join(root, 'dashboard'), '--outDir', join(root, staging)],
+    ]) {
+      const { code, output } = await runCaptured(process.execPath, args, {
+        cwd: root,
+        env,
+        stillWorking: (seconds) => say(`still building the dashboard (${seconds} s)`),
+      })
+      if (code !== 0) throw new SetupFailed(`The dashboard could not be built:\n${output.trim()}`)
+    }
+    replaceFiles(join(root, staging), join(root, 'dist-dashboard'), 'index.html')
+  })
 }
 
 /**

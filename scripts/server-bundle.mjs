@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { runCaptured } from './child.mjs'
 import { SetupFailed } from './failure.mjs'
 import { isFresh } from './freshness.mjs'
+import { inStagingFolder, replaceFiles } from './replace-files.mjs'
 
 const CONFIG = 'vite.server.config.ts'
 const MAIN = join('dist', 'main.js')
@@ -20,13 +21,10 @@ const SOURCES = ['src', 'package-lock.json', CONFIG, join('scripts', 'server-bun
 export async function buildServer(root, say) {
   const startedSeconds = now(root)
   const before = builtAt(root)
-  removeUnfinished(root)
-  // Built beside its place and moved there when complete: what was broken off is never taken for a bundle.
-  const staging = `dist.${randomBytes(4).toString('hex')}`
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
   // Vite takes any other for a build that developers look into.
   const env = { ...process.env, NODE_ENV: 'production' }
-  try {
+  await inStagingFolder(root, async (staging) => {
     const { code, output } = await runCaptured(
       process.execPath,
       [vite, 'build', '--config', join(root, CONFIG), '--outDir', staging],
@@ -37,10 +35,8 @@ export async function buildServer(root, say) {
     utimesSync(join(root, staging, 'main.js'), startedSeconds, startedSeconds)
     // Two may build at once: the bundle of whoever was first may be running by now, and is as good.
     if (builtAt(root) !== before && isFresh(root, MAIN, SOURCES)) return
-    replaceFiles(join(root, staging), join(root, 'dist'))
-  } finally {
-    rmSync(join(root, staging), { recursive: true, force: true })
-  }
+    replaceFiles(join(root, staging), join(root, 'dist'), 'main.js')
+  })
 }
 
 /**
@@ -61,31 +57,6 @@ function now(root) {
 
 /** @param {string} root */
 const builtAt = (root) => statSync(join(root, MAIN), { throwIfNoEntry: false })?.mtimeMs
-
-/**
- * Puts the files of one folder in place of those of another, one by one, each in one step: a server that runs from there
- * starts its threads from these files at any time, so none may be missing even for a moment. main.js comes last: the old
- * one is dated back, so that the next start builds again if this is broken off.
- *
- * @param {string} from
- * @param {string} to
- */
-function replaceFiles(from, to) {
-  mkdirSync(to, { recursive: true })
-  if (existsSync(join(to, 'main.js'))) utimesSync(join(to, 'main.js'), 0, 0)
-  const names = readdirSync(from).filter((name) => name !== 'main.js')
-  for (const name of [...names, 'main.js']) renameSync(join(from, name), join(to, name))
-  for (const name of readdirSync(to)) {
-    if (name !== 'main.js' && !names.includes(name)) rmSync(join(to, name), { recursive: true, force: true })
-  }
-}
-
-/** What builds left that were killed; one that is going on takes seconds. */
-function removeUnfinished(root) {
-  for (const name of readdirSync(root).filter((found) => /^dist\.[0-9a-f]{8}$/.test(found))) {
-    if (Date.now() - statSync(join(root, name)).mtimeMs > 600_000) rmSync(join(root, name), { recursive: true })
-  }
-}
 
 /**
  * Builds the bundle if it is not there, or older than what it is made of. A package holds only the built one.

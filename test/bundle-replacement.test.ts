@@ -20,17 +20,22 @@ vi.setConfig({ testTimeout: 120_000 })
 /** Writes a bundle that names its build, and ends when the test allows it. */
 const BUNDLER = `
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 const root = process.cwd()
-const out = process.argv.at(-1)
-mkdirSync(join(root, out))
-for (const name of JSON.parse(readFileSync(join(root, 'files.json'), 'utf8'))) writeFileSync(join(root, out, name), out)
-while (!existsSync(join(root, 'finish')) && !existsSync(join(root, 'finish-' + out))) await delay(20)
+const out = resolve(root, process.argv.at(-1))
+for (const name of JSON.parse(readFileSync(join(root, 'files.json'), 'utf8'))) {
+  mkdirSync(dirname(join(out, name)), { recursive: true })
+  writeFileSync(join(out, name), basename(out))
+}
+while (!existsSync(join(root, 'finish')) && !existsSync(join(root, 'finish-' + basename(out)))) await delay(20)
 `
 
 const { buildServer } = (await import(join(import.meta.dirname, '..', 'scripts', 'server-bundle.mjs'))) as {
   buildServer(root: string, say: (line: string) => void): Promise<void>
+}
+const { buildDashboard } = (await import(join(import.meta.dirname, '..', 'scripts', 'dashboard.mjs'))) as {
+  buildDashboard(root: string, say: (line: string) => void): Promise<void>
 }
 
 let root: string
@@ -108,4 +113,29 @@ test('a bundle whose replacement was broken off is built again, whatever the dat
   write('dist/worker.js/held', '')
   await expect(build()).rejects.toThrow()
   expect(statSync(join(root, 'dist', 'main.js')).mtimeMs).toBe(0)
+})
+
+test('pages are replaced in their place, too: a server that starts while they are built has the earlier ones', async () => {
+  write('dashboard/prepare.ts', '')
+  const pages = () =>
+    readdirSync(join(root, 'dist-dashboard'), { recursive: true })
+      .map(String)
+      .filter((name) => name.includes('.'))
+      .toSorted()
+  write('finish', '')
+  emit('index.html', 'assets/old.js', 'worker.js')
+  await buildDashboard(root, () => {})
+  const [folder, earlier] = [statSync(join(root, 'dist-dashboard')).ino, read('dist-dashboard/index.html')]
+  rmSync(join(root, 'finish'))
+  emit('index.html', 'assets/new.js', 'worker.js')
+  const building = buildDashboard(root, () => {})
+  await expect.poll(pending, WAIT_LIMITS).toHaveLength(1)
+  expect(pages()).toEqual(['assets/old.js', 'index.html', 'worker.js'])
+  expect(read('dist-dashboard/index.html')).toBe(earlier)
+  write('finish', '')
+  await building
+  expect(pages()).toEqual(['assets/new.js', 'index.html', 'worker.js'])
+  expect(read('dist-dashboard/index.html')).not.toBe(earlier)
+  expect(statSync(join(root, 'dist-dashboard')).ino).toBe(folder)
+  expect(pending()).toEqual([])
 })

@@ -21,3 +21,17 @@ test('waits for a time that is farther away than a timer can wait, and for one t
   expect(far).toHaveBeenCalledOnce()
   expect(cancelled).not.toHaveBeenCalled()
 })
+
+test('a timer that fires a moment early is no reason to call back before the time', () => {
+  vi.useFakeTimers()
+  const called = vi.fn()
+  const time = Date.now() + 1000
+  atTime(time, called)
+  // The clock of the system is behind that of timers.
+  vi.setSystemTime(Date.now() - 1)
+  vi.advanceTimersByTime(1000)
+  expect(Date.now()).toBe(time - 1)
+  expect(called).not.toHaveBeenCalled()
+  vi.advanceTimersByTime(1)
+  expect(called).toHaveBeenCalledOnce()
+})

@@ -1,11 +1,11 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import pino from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startUpstream, type TestUpstream } from '../adapters/egress/upstream-proxy.ts'
 import { actionApi } from '../support/action-api.ts'
 import { processes } from '../support/browser-processes.ts'
+import { contentOf } from '../support/folder-content.ts'
+import { freePort } from '../support/free-port.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
 import { sessionApi } from '../support/session-api.ts'
@@ -19,7 +19,7 @@ let site: PagesSite
 let upstream: TestUpstream
 let app: TestApp
 let written = ''
-const { start, terminate } = sessionApi(() => app)
+const { start, get, recorded, terminate } = sessionApi(() => app)
 const { run } = actionApi(() => app)
 
 beforeAll(async () => {
@@ -41,13 +41,6 @@ afterAll(async () => {
 
 const proxy = (password = PASSWORD) => ({ server: `http://127.0.0.1:${upstream.port}`, username: 'user', password })
 
-/** All files below a folder, the database among them, in one text. */
-async function contentOf(folder: string): Promise<string> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
-  return (await Promise.all(files.map((file) => readFile(file, 'latin1')))).join('\n')
-}
-
 async function everythingOf(id: string): Promise<string> {
   const query = `query ($id: ID!) { session(id: $id) {
     id error egress allowedHosts proxy access { cdpUrl liveViewUrl } } }`
@@ -62,7 +55,7 @@ describe('a proxy of the user', () => {
       { proxy: proxy(), initialPrompt: `http://behind.test:${new URL(site.url).port}/` },
       'LOADED',
     )
-    expect(session.title).toBe('Behind it')
+    await expect.poll(async () => (await get(session.id))?.title).toBe('Behind it')
     expect(upstream.asked.some((what) => what.startsWith('GET http://behind.test:'))).toBe(true)
     const reported = await everythingOf(session.id)
     expect(reported).toContain(`"proxy":"http://127.0.0.1:${upstream.port}"`)
@@ -91,6 +84,7 @@ describe('a proxy of the user', () => {
       code: 'NAVIGATION_FAILED',
       message: expect.stringContaining('ERR_TUNNEL_CONNECTION_FAILED'),
     })
+    await recorded(id)
     const reported = await everythingOf(id)
     expect(reported.match(/"failure":"net::ERR_TUNNEL_CONNECTION_FAILED"/g)).toHaveLength(2)
     await terminate(id)
@@ -98,9 +92,7 @@ describe('a proxy of the user', () => {
   })
 
   test('that is not there says so', async () => {
-    const gone = await startUpstream()
-    await gone.close()
-    const { id } = await start({ proxy: { server: `socks5://127.0.0.1:${gone.port}` } })
+    const { id } = await start({ proxy: { server: `socks5://127.0.0.1:${await freePort()}` } })
     const [step] = await run(id, [{ navigate: { url: `${site.url}/` } }])
     expect(step!.error!.message).toContain('net::ERR_PROXY_CONNECTION_FAILED')
     await terminate(id)

@@ -4,9 +4,12 @@ import { browsersOf } from '../support/browser-processes.ts'
 import { startPagesSite } from '../support/pages-site.ts'
 import { withApp } from '../support/with-app.ts'
 
-const { tabwire, site, start, terminate } = withApp(() => startPagesSite({ '/': '<title>Allowed</title>' }), {
-  egress: { mode: 'PUBLIC', allow: ['127.0.0.1'] },
-})
+const { tabwire, site, start, get, recorded, terminate } = withApp(
+  () => startPagesSite({ '/': '<title>Allowed</title>' }),
+  {
+    egress: { mode: 'PUBLIC', allow: ['127.0.0.1'] },
+  },
+)
 const { run } = actionApi(tabwire)
 
 test('a session takes the browser that is kept ready, whose only way out is its proxy', async () => {
@@ -14,7 +17,7 @@ test('a session takes the browser that is kept ready, whose only way out is its 
   await expect.poll(warm).toHaveLength(1)
   const [ready] = await warm()
   const session = await start({ allowedHosts: ['127.0.0.1'], initialPrompt: site().url }, 'LOADED')
-  expect(session.title).toBe('Allowed')
+  await expect.poll(async () => (await get(session.id))?.title).toBe('Allowed')
   // Another one is made ready beside it.
   await expect.poll(warm).toHaveLength(2)
   expect(await warm()).toContain(ready)
@@ -35,6 +38,7 @@ test('what is not public is BLOCKED, and the refusal names the variable', async 
   const { id } = await start({ initialPrompt: elsewhere }, 'LOADED')
   const steps = await run(id, [{ navigate: { url: 'http://[::1]:1/' } }])
   expect(steps[0]!.error).toMatchObject({ code: 'BLOCKED', message: expect.stringContaining('TABWIRE_EGRESS') })
+  await recorded(id)
   const query = `query ($id: ID!) { session(id: $id) { egress allowedHosts proxy networkRequests { nodes { failure remoteAddress } } } }`
   expect(await tabwire().query(query, { id })).toEqual({
     session: {

@@ -23,6 +23,9 @@ interface Entry {
 }
 type Watched = { sessionEvents: { entries: Entry[]; dropped: number; droppedUnknown: boolean } }
 
+/** Pages say before the end that nothing of them is missing, however slow they are. */
+const DEADLINES = { deadlines: { flush: 20_000 } }
+
 let dataDir: string
 let site: TestSite
 let tabwire: TestApp
@@ -31,7 +34,7 @@ let proxy: CuttingProxy
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'tabwire-test-'))
   site = await startTestSite()
-  tabwire = await startTestApp({ dataDir })
+  tabwire = await startTestApp({ dataDir }, undefined, DEADLINES)
   proxy = await startCuttingProxy(tabwire.url)
 })
 

@@ -23,7 +23,7 @@ let har: Har
 let requests: ImportedRequest[]
 let rows: string[][]
 
-const { tabwire, site, start, terminate } = withApp(() =>
+const { tabwire, site, start, recorded, terminate } = withApp(() =>
   startExchangeSite(() => ({
     '/': `<img src="/pixel.gif"><script>
 async function post() {
@@ -99,6 +99,7 @@ async function harOfVisit(): Promise<string> {
   const { id } = await start({ initialPrompt: url, capture: { bodies: 'ALL' } })
   const said = () => readEntireLog<{ text: string }>(tabwire(), id, 'text', { connection: 'consoleMessages' })
   await vi.waitFor(async () => expect(await said()).toContainEqual({ text: 'all asked' }), WAIT_LIMITS)
+  await recorded(id)
   await terminate(id)
   const query = `query ($id: ID!) { exportLog(sessionId: $id, format: HAR) { url } }`
   const { exportLog } = await tabwire().query<{ exportLog: { url: string } }>(query, { id })

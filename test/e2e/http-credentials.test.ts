@@ -1,6 +1,4 @@
 import { once } from 'node:events'
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
@@ -10,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import yauzl from 'yauzl'
 import { actionApi } from '../support/action-api.ts'
 import { connectApi } from '../support/connect-api.ts'
+import { contentOf } from '../support/folder-content.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { CREDENTIALS, startOptionsSite, type OptionsSite } from '../support/site-options.ts'
@@ -40,7 +39,8 @@ beforeAll(async () => {
       done()
     },
   })
-  app = await startTestApp({ warmBrowsers: 1 }, pino({ level: 'trace' }, log))
+  // Recordings are finished, however slow the machine is.
+  app = await startTestApp({ warmBrowsers: 1 }, pino({ level: 'trace' }, log), { deadlines: { files: 60_000 } })
 })
 
 afterAll(async () => {
@@ -66,13 +66,6 @@ async function fetched(id: string, expression: string, pageId = 'p1'): Promise<u
   const [step] = await run(id, [{ evaluate: { expression } }], pageId)
   expect(step!.error).toBeNull()
   return step!.result
-}
-
-/** All files below a folder, the database among them, in one text. */
-async function contentOf(folder: string): Promise<string> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
-  return (await Promise.all(files.map((file) => readFile(file, 'latin1')))).join('\n')
 }
 
 /** The files of an archive, by name. */
@@ -111,8 +104,8 @@ const expectNoSecret = (what: string, content: string) => {
 
 describe('credentials of a session', () => {
   test('open pages, popups, those of clients, and what workers ask for', async () => {
-    const { id, title } = await start({ httpCredentials: CREDENTIALS, initialPrompt: `${site.url}/private/` }, 'LOADED')
-    expect(title).toBe('Page')
+    const { id } = await start({ httpCredentials: CREDENTIALS, initialPrompt: `${site.url}/private/` }, 'LOADED')
+    await expect.poll(async () => (await get(id))?.title).toBe('Page')
     expect(await fetched(id, `fetched('/private/page')`)).toBe(200)
     const { worker, shared, service } = (await fetched(id, `askWorkers('/private/worker')`)) as Record<string, object>
     expect([worker, shared, service]).toMatchObject([{ fetched: 200 }, { fetched: 200 }, { fetched: 200 }])
@@ -132,7 +125,7 @@ describe('credentials of a session', () => {
     expect(site.authorizationsFor('/private/elsewhere')).toEqual([undefined])
     const other = await start({ httpCredentials: { ...CREDENTIALS, origin: site.elsewhere } })
     await run(other.id, [{ navigate: { url: `${site.elsewhere}/private/given` } }])
-    expect((await get(other.id))!.title).toBe('Page')
+    await expect.poll(async () => (await get(other.id))?.title).toBe('Page')
     await terminate(other.id)
     await terminate(id)
   })

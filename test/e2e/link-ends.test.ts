@@ -208,7 +208,7 @@ describe('what a key’s links have open ends, and they are refused, once the ke
     await revoke(tabwire, key.id)
     await expectAllEnded(open, links, 'LINK_REVOKED')
     for (const one of [links, unused]) expect(await statusesOf(tabwire, one)).toEqual(REFUSED)
-    expect(await drafts()).toBe(0)
+    await expect.poll(drafts).toBe(0)
   })
 
   test('is revoked on another server; what the key has open itself ends too', async () => {
@@ -222,6 +222,7 @@ describe('what a key’s links have open ends, and they are refused, once the ke
     expect((await own.closed).code).toBe(4403)
     expect(await ownOverSse.ended).toBe('broken off')
     expect(await statusesOf(tabwire, links)).toEqual(REFUSED)
+    await expect.poll(drafts).toBe(0)
     const { errors } = await tabwire.send('{ capacity { total } }', {}, key.secret)
     expect(errors?.[0]?.extensions.code).toBe('UNAUTHENTICATED')
     const late = await openRawSocket(tabwire.url)

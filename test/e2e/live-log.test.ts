@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises'
-import { createConnection } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { leakGate } from '../support/leak-gate.ts'
@@ -234,15 +233,12 @@ describe('readers', () => {
 
 /** A WebSocket client that subscribes and then stops reading from its socket until the test resumes it. */
 async function openStalledReader(id: string): Promise<{ entries: Entry[]; readOn(): Promise<Entry[]> }> {
-  const { hostname, port } = new URL(tabwire.url)
-  const raw = createConnection({ host: hostname, port: Number(port) })
-  const socket = new WebSocket(`${tabwire.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
-    createConnection: () => raw,
-  })
+  const socket = new WebSocket(`${tabwire.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
   await new Promise((resolve) => socket.once('open', resolve))
   socket.send(JSON.stringify({ type: 'connection_init', payload: { 'X-API-Key': tabwire.apiKey } }))
   await new Promise((resolve) => socket.once('message', resolve))
   const entries: Entry[] = []
+  let isStalled = true
   const { promise: completed, resolve: complete } = Promise.withResolvers<void>()
   const { promise: subscribed, resolve: begin } = Promise.withResolvers<void>()
   socket.on('message', (data: Buffer) => {
@@ -250,7 +246,8 @@ async function openStalledReader(id: string): Promise<{ entries: Entry[]; readOn
     if (message.type === 'complete') complete()
     if (message.type !== 'next') return
     entries.push(...message.payload!.data.sessionEvents.entries)
-    raw.pause()
+    // Not the connection below: the library would resume that.
+    if (isStalled) socket.pause()
     begin()
   })
   socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: EVENTS, variables: { id } } }))
@@ -258,8 +255,8 @@ async function openStalledReader(id: string): Promise<{ entries: Entry[]; readOn
   return {
     entries,
     async readOn() {
-      socket.on('message', () => raw.resume())
-      raw.resume()
+      isStalled = false
+      socket.resume()
       await completed
       socket.terminate()
       return entries

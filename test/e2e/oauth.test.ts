@@ -86,13 +86,23 @@ describe('a bearer token of the identity provider', () => {
   })
 
   test('closes what was opened with it when it expires', async () => {
-    const token = await provider.token('ann', 'READ', 2)
-    const raw = await initRawSocket(tabwire.url, { Authorization: `Bearer ${token}` })
-    raw.send({ type: 'subscribe', id: '1', payload: { query: WATCH } })
-    const stream = await fetch(`${tabwire.url}/graphql?query=${encodeURIComponent(WATCH)}`, {
-      headers: { accept: 'text/event-stream', authorization: `Bearer ${token}` },
-    })
-    expect(stream.status).toBe(200)
+    const open = async (ttlSeconds: number) => {
+      const token = await provider.token('ann', 'READ', ttlSeconds)
+      const raw = await initRawSocket(tabwire.url, { Authorization: `Bearer ${token}` })
+      raw.send({ type: 'subscribe', id: '1', payload: { query: WATCH } })
+      const stream = await fetch(`${tabwire.url}/graphql?query=${encodeURIComponent(WATCH)}`, {
+        headers: { accept: 'text/event-stream', authorization: `Bearer ${token}` },
+      })
+      expect(stream.status).toBe(200)
+      return { token, raw, stream }
+    }
+    // How long that takes here and now, so that the token does not expire before.
+    const begun = performance.now()
+    const lasting = await open(300)
+    const takenSeconds = (performance.now() - begun) / 1000
+    await lasting.stream.body!.cancel()
+    lasting.raw.socket.close()
+    const { token, raw, stream } = await open(3 + Math.ceil(takenSeconds * 10))
     expect(await raw.closed).toMatchObject({ code: 4403 })
     await expect(stream.text()).rejects.toThrow()
     expect((await post(token, VIEWER)).status).toBe(401)

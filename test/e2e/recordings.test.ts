@@ -29,7 +29,8 @@ beforeAll(async () => {
   site = await startActionPages()
   const logger = pino({ level: 'warn' }, { write: (line) => serverLog.push(JSON.parse(line) as { msg: string }) })
   // Without a warm pool, so that a test can identify its session's browser.
-  tabwire = await startTestApp({ artifactQuotaBytes: QUOTA, warmBrowsers: 0 }, logger)
+  // Recordings are finished, however slow the machine is.
+  tabwire = await startTestApp({ artifactQuotaBytes: QUOTA, warmBrowsers: 0 }, logger, { deadlines: { files: 60_000 } })
 })
 
 afterAll(async () => {

@@ -9,7 +9,7 @@ const streams = (type: string) => ({ 'content-type': type, 'x-stream': 'yes' })
 
 const next = Promise.withResolvers<void>()
 
-const { tabwire, site, start, terminate } = withApp(() =>
+const { tabwire, site, start, recorded, terminate } = withApp(() =>
   startExchangeSite((other) => ({
     '/hidden': (response) =>
       response.writeHead(200, { 'content-type': 'text/html' }).end(
@@ -111,6 +111,7 @@ test('a response that the page must not see has its status and headers all the s
   await expect.poll(() => requestsTo(id, '/own-image')).toHaveLength(1)
   const hidden = { status: 500, outcome: 'BLOCKED', responseHeaders: { 'x-request-id': 'r-1' } }
   const cors = { ...hidden, failure: expect.stringMatching(/CORS: MissingAllowOriginHeader/) }
+  await recorded(id)
   expect(await requestsTo(id, '/orders')).toMatchObject([cors, { ...cors, redirectedFrom: `${site().otherUrl}/moved` }])
   const guarded = await requestsTo(id, '/guarded')
   expect(guarded.find(({ method }) => method === 'OPTIONS')).toMatchObject({ status: 403, outcome: 'COMPLETED' })
@@ -130,8 +131,7 @@ test('what a page sends while it is left has the outcome that the network tells'
   next.resolve()
   await clicked
   await expect.poll(() => requestsTo(id, '/next')).toHaveLength(1)
-  // Aborted by the browser without an event.
-  await expect.poll(() => requestsTo(id, '/held-xhr')).toMatchObject([{ outcome: 'CANCELED', status: null }])
+  // At once: the browser gives them up half a minute after their page was left.
   for (const path of paths) {
     expect(await requestsTo(id, path)).toEqual([])
     site().release(path)
@@ -140,6 +140,10 @@ test('what a page sends while it is left has the outcome that the network tells'
   }
   const [target] = await requestsTo(id, '/beacon-target')
   expect(target?.redirectedFrom).toBe(`${site().url}/moved-beacon`)
+  // Aborted by the browser without an event.
+  await expect.poll(() => requestsTo(id, '/held-xhr')).toMatchObject([{ outcome: 'CANCELED', status: null }])
+  // Later tests wait for one of their own.
+  site().release('/held-xhr')
   await terminate(id)
 })
 

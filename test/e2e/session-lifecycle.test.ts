@@ -48,7 +48,7 @@ describe('startSession', () => {
     expect(session.viewport).toEqual({ width: 1920, height: 1080 })
     await expect.poll(async () => (await get(session.id))?.networkRequestCount).toBeGreaterThan(0)
     await expect.poll(async () => (await get(session.id))?.title).not.toBe('')
-    expect((await get(session.id))?.navigationCount).toBeGreaterThan(0)
+    await expect.poll(async () => (await get(session.id))?.navigationCount).toBeGreaterThan(0)
     expect((await get(session.id))?.pages).toMatchObject([{ id: 'p1', url: `${site.url}/title` }])
     await terminate(session.id)
   })

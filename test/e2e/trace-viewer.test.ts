@@ -21,7 +21,8 @@ const api = artifactApi(() => tabwire)
 const sessions = sessionApi(() => tabwire)
 
 beforeAll(async () => {
-  tabwire = await startTestApp()
+  // A trace is finished, however slow the machine is.
+  tabwire = await startTestApp({}, undefined, { deadlines: { files: 60_000 } })
   directory = await mkdtemp(join(tmpdir(), 'tw-trace-'))
   browser = await chromium.launch({
     executablePath: findBrowserExecutable(process.env['TABWIRE_BROWSER_PATH'] ?? null),

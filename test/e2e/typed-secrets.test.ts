@@ -5,7 +5,7 @@ import { startLoginSite } from '../support/site-login.ts'
 import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 
-const { tabwire, site, start, terminate, cdpUrlOf } = withApp(startLoginSite)
+const { tabwire, site, start, recorded, terminate, cdpUrlOf } = withApp(startLoginSite)
 const { run } = actionApi(tabwire)
 
 const SECRET = 'correct "horse" & battery'
@@ -35,6 +35,8 @@ test('a password is in no URL, header and body of the log; what is beside it is'
     },
   ])
   expect(steps.map(({ error }) => error)).toEqual(steps.map(() => null))
+  // A session that ends does not wait long for bodies.
+  await recorded(id)
   await terminate(id)
   const fields = 'url requestHeaders requestBody { text base64 } requestBodyOmitted responseBody { text }'
   const log = await readEntireLog<Request>(tabwire(), id, fields, { connection: 'networkRequests' })
@@ -158,6 +160,7 @@ test.each(Object.keys(WAYS))(
       id,
       `(async () => { for (const way of ['json', 'form', 'multipart', 'query', 'path']) await (await window.send[way]()).text() })()`,
     )
+    await recorded(id)
     await terminate(id)
     const fields = 'url requestBody { text base64 } responseBody { text }'
     const log = await readEntireLog<Request>(tabwire(), id, fields, { connection: 'networkRequests' })

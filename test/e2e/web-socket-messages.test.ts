@@ -58,7 +58,8 @@ const textsOf = (batches: readonly Batch[]) =>
 test('messages of WebSockets are followed and paged through, all or those that are wanted', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/page/talks` }, 'LOADED')
   const seen = followed(id)
-  await expect.poll(async () => textsOf(await history(id)).length, WAIT_LIMITS).toBe(4)
+  // Of each socket, a text and bytes are sent and received.
+  await expect.poll(async () => (await history(id)).flatMap(({ messages }) => messages).length, WAIT_LIMITS).toBe(8)
   await terminate(id)
   const kept = await history(id)
   expect(await seen).toEqual(kept)

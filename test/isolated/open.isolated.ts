@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { chromium } from 'playwright'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { actionApi } from '../support/action-api.ts'
-import { ofKind } from '../support/connect-api.ts'
+import { ofKind, type LoggedEntry } from '../support/connect-api.ts'
 import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
 import { openSilentPort } from '../support/silent-port.ts'
 import { readEntireLog } from '../support/entire-log.ts'
@@ -28,7 +28,7 @@ const pages = {
       .then(() => source.postMessage('reached'), () => source.postMessage('failed'))`,
   '/popup': '<title>Popup</title><script>onload = () => open("http://metadata.test/popup")</script>',
 }
-const { tabwire, site, start, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(() =>
+const { tabwire, site, start, recorded, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(() =>
   startPagesSite(pages, { '/to-metadata': `http://${METADATA}/latest`, '/twice': '/to-metadata' }),
 )
 const { run, logged } = actionApi(tabwire)
@@ -136,9 +136,13 @@ describe('in a session', () => {
       }
     }
     await browser.close()
-    const log = await untilLogged(id, (entries) => ofKind(entries, 'ClientDetached').length > 0)
-    const acts = ofKind(log, 'Action').filter(({ origin, type }) => origin === 'CLIENT' && type === 'NAVIGATE')
-    expect(acts.map(({ error }) => (error as { code: string } | null)?.code)).toEqual(Array(4).fill('BLOCKED'))
+    const actsIn = (entries: LoggedEntry[]) =>
+      ofKind(entries, 'Action').filter(({ origin, type }) => origin === 'CLIENT' && type === 'NAVIGATE')
+    const log = await untilLogged(
+      id,
+      (entries) => ofKind(entries, 'ClientDetached').length > 0 && actsIn(entries).length >= 4,
+    )
+    expect(actsIn(log).map(({ error }) => (error as { code: string } | null)?.code)).toEqual(Array(4).fill('BLOCKED'))
   })
 })
 
@@ -156,7 +160,7 @@ test('neither service workers nor QUIC go around the proxy of a session that nar
     const said = expect.arrayContaining(['transport failed', 'service worker failed'])
     await expect.poll(() => lines(narrowed.id)).toEqual(said)
     expect([datagrams.length, secretsAsked() - before]).toEqual([0, 0])
-    expect(await failuresOf(narrowed.id)).toContain('BLOCKED (cloud metadata)')
+    await expect.poll(() => failuresOf(narrowed.id)).toContain('BLOCKED (cloud metadata)')
     // Control: without a proxy, both get there.
     const open = await start({ initialPrompt: `${site().url}/secure` })
     await expect.poll(() => lines(open.id)).toContain('service worker reached')
@@ -175,6 +179,7 @@ test('a host that does not answer: the log says the same with and without a prox
       [{}, { allowedHosts: ['127.0.0.1'] }].map(async (input) => {
         const { id } = await start(input)
         const [step] = await run(id, [{ navigate: { url } }])
+        await recorded(id)
         const entries = await failuresOf(id)
         await terminate(id)
         return [step!.error, entries]

@@ -10,7 +10,7 @@ import { readEntireLog } from '../support/entire-log.ts'
 import { withApp } from '../support/with-app.ts'
 import { ALLOWED, INWARD, METADATA, OWN, PRIVATE, PUBLIC } from './hosts.ts'
 
-const { tabwire, site, start, terminate, get, cdpUrlOf } = withApp(
+const { tabwire, site, start, get, recorded, terminate, cdpUrlOf } = withApp(
   () => startPagesSite(REACHING_PAGES, { '/redirect': '?to' }, PUBLIC, 80),
   { egress: { mode: 'PUBLIC', allow: ['allowed.test'] } },
 )
@@ -53,12 +53,14 @@ const reached = () => [...others].flatMap(([address, { asked }]) => asked.map((p
 
 test('a session reaches the internet, and what is allowed', async () => {
   const session = await start({ initialPrompt: 'http://public.test/plain' }, 'LOADED')
-  expect(session).toMatchObject({ currentUrl: 'http://public.test/plain', title: 'Plain', error: null })
+  const plain = { currentUrl: 'http://public.test/plain', title: 'Plain', error: null }
+  await expect.poll(() => get(session.id)).toMatchObject(plain)
   const steps = await run(session.id, [
     { navigate: { url: 'http://allowed.test/' } },
     { evaluate: { expression: 'document.title' } },
   ])
   expect(steps.map(({ result }) => result)).toEqual([null, 'Secrets'])
+  await recorded(session.id)
   expect(await addressesOf(session.id)).toEqual([`${PUBLIC}:80`, `${ALLOWED}:80`])
   await terminate(session.id)
 })
@@ -178,7 +180,7 @@ describe('the API, and clients', () => {
     expect(errors?.[0]?.extensions.issues).toMatchObject([{ path: ['input', 'egress'], code: 'FORBIDDEN_VALUE' }])
     const narrow = await start({ allowedHosts: ['public.test'], initialPrompt: 'http://public.test/plain' }, 'LOADED')
     const none = await start({ egress: 'NONE' })
-    expect(narrow.title).toBe('Plain')
+    await expect.poll(async () => (await get(narrow.id))?.title).toBe('Plain')
     const [elsewhere] = await run(narrow.id, [{ navigate: { url: 'http://allowed.test/' } }])
     expect(elsewhere!.error).toMatchObject({ code: 'BLOCKED', message: expect.stringContaining('allowedHosts') })
     const [nowhere] = await run(none.id, [{ navigate: { url: 'http://public.test/plain' } }])
@@ -234,7 +236,7 @@ async function attack(id: string, host: string): Promise<void> {
     return session.consoleMessages.totalCount
   }
   await expect.poll(tried, { timeout: 90_000 }).toBe(1)
-  await expect.poll(async () => (await get(id))!.pendingRequestCount).toBe(0)
+  await recorded(id)
 }
 
 interface Request {

@@ -71,7 +71,7 @@ function withTasks(egress: 'OPEN' | 'PUBLIC') {
     interface Requests {
       session: { networkRequests: { nodes: { url: string; failure: string | null }[] } }
     }
-    await expect.poll(async () => (await sessions.get(id))!.pendingRequestCount).toBe(0)
+    await sessions.recorded(id)
     const { session } = await tabwire.query<Requests>(query, { id })
     const failures = session.networkRequests.nodes.flatMap(({ url, failure }) => (failure ? [[url, failure]] : []))
     const timeline = await tasks.timeline(id)

@@ -20,7 +20,10 @@ export async function processes(): Promise<Process[]> {
   return all
 }
 
-/** The browsers' main processes (not their helpers) among the children of a process. */
+/**
+ * The browsers' main processes (not their helpers) among the children of a process. A helper has the command of its
+ * parent until it has been given one of its own.
+ */
 export async function browsersOf(parent: number): Promise<Process[]> {
   const all = await processes()
   const isBelow = (process: Process): boolean => {
@@ -28,8 +31,9 @@ export async function browsersOf(parent: number): Promise<Process[]> {
     const above = all.find(({ pid }) => pid === process.parent)
     return above !== undefined && isBelow(above)
   }
-  return all.filter(
+  const browsers = all.filter(
     (process) =>
       process.command.includes('--remote-debugging-pipe') && !process.command.includes('--type=') && isBelow(process),
   )
+  return browsers.filter(({ parent: above }) => !browsers.some(({ pid }) => pid === above))
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect } from 'vitest'
+import { WAIT_LIMITS } from './time-limits.ts'
 
 /** Everything that an app may leave behind: child processes, temporary directories, timers, sockets, workers. */
 interface Footprint {
@@ -83,8 +84,8 @@ export function leakGate(): void {
     }
     const clean = { processes: [], directories: [], resources: [] }
     // No helper that waits with timers of its own: they would be counted.
-    for (let tries = 0; tries < 100 && JSON.stringify(await left()) !== JSON.stringify(clean); tries += 1)
-      await pause(50)
+    const waitUntil = performance.now() + WAIT_LIMITS.timeout
+    while (performance.now() < waitUntil && JSON.stringify(await left()) !== JSON.stringify(clean)) await pause(50)
     expect(await left()).toEqual(clean)
   })
 }

@@ -1,5 +1,6 @@
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import type { TestApp } from './start-app.ts'
+import { WAIT_LIMITS } from './time-limits.ts'
 
 export interface SessionData {
   id: string
@@ -46,6 +47,14 @@ export const sessionApi = (tabwire: () => TestApp) => ({
   },
 
   get: (id: string) => get(tabwire(), id),
+
+  /** Waits until no request is pending and the log has all that was recorded by then: a page hears of it earlier. */
+  async recorded(id: string): Promise<void> {
+    // Also in hooks, where there is no `expect.poll`.
+    await vi.waitFor(async () => expect((await get(tabwire(), id))?.pendingRequestCount).toBe(0), WAIT_LIMITS)
+    // A change of the session is committed after all earlier entries.
+    await tabwire().query('mutation ($id: ID!) { updateSession(id: $id, input: {}) { id } }', { id })
+  },
 
   /** Limits a session only once its test is under way, so that slow machines pass. */
   async limit(id: string, input: { idleTimeoutSeconds: number } | { maxDurationSeconds: number }): Promise<void> {

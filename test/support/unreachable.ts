@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer, type AddressInfo, type Server } from 'node:net'
+import { freePort } from './free-port.ts'
 import { SELF_SIGNED } from './self-signed.ts'
 
 /** Hosts with a port, each failing requests in its own way. */
@@ -22,11 +23,9 @@ export async function startUnreachable(): Promise<Unreachable> {
   const untrusted = createHttpsServer(SELF_SIGNED, (_, response) => response.end('for nobody'))
   // A browser that does not trust it sends an alert.
   untrusted.on('tlsClientError', () => {})
-  const gone = createServer()
-  const [refusedPort, resetPort, untrustedPort] = await Promise.all([gone, resetting, untrusted].map(listen))
-  await close(gone)
+  const [resetPort, untrustedPort] = await Promise.all([resetting, untrusted].map(listen))
   return {
-    refused: `127.0.0.1:${refusedPort}`,
+    refused: `127.0.0.1:${await freePort()}`,
     unresolvable: 'no-such-host.invalid',
     reset: `127.0.0.1:${resetPort}`,
     untrusted: `127.0.0.1:${untrustedPort}`,
