@@ -6,9 +6,18 @@ import { expect } from 'vitest'
  * first.
  */
 export async function freezeProcesses(...pids: number[]): Promise<void> {
-  for (const pid of pids) process.kill(pid, 'SIGSTOP')
+  for (const pid of pids) stop(pid)
   for (const pid of pids) {
     await expect.poll(() => statesOfThreads(pid), { interval: 5 }).toSatisfy((all: string[]) => all.every(isStill))
+  }
+}
+
+function stop(pid: number): void {
+  try {
+    process.kill(pid, 'SIGSTOP')
+  } catch (error) {
+    // It has ended since it was listed.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose'
 import Provider from 'oidc-provider'
+import { freePort } from './free-port.ts'
 
 export const AUDIENCE = 'https://tabwire.test'
 
@@ -87,8 +87,8 @@ export async function startIdentityProvider(clients: readonly string[]): Promise
       listener.closeAllConnections()
     })
 
-  await listen(0)
-  const { port } = listener!.address() as AddressInfo
+  const port = await freePort()
+  await listen(port)
   const issuer = `http://127.0.0.1:${port}`
   const publish = () => (handle = createProvider(issuer, key, clients, () => ttlSeconds))
   publish()

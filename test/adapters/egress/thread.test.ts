@@ -41,7 +41,8 @@ describe('a thread that', () => {
   test.each(Object.entries(ways))('%s lets nothing through, and another takes its place', async (_, code) => {
     const target = await stage.serve(echo)
     const threads = await attachToThreads()
-    const egress = stage.egress({ timing: { pingMs: 50, missedPings: 20 } })
+    // Long enough for a thread to start in, or it would be taken for one that stands still.
+    const egress = stage.egress({ timing: { pingMs: 50, missedPings: 100 } })
     const open = await stage.browser(OPEN, egress)
     const closed = await stage.browser(PUBLIC, egress)
     const tunnel = await through(open.port, '127.0.0.1', target)

@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, request, type IncomingMessage, type RequestListener } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import { connect, type AddressInfo, type Server, type Socket } from 'node:net'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 export interface TestUpstream {
@@ -59,7 +59,9 @@ export async function startUpstream(manners: UpstreamManners = {}): Promise<Test
     outgoing.on('error', () => response.writeHead(502).end('no answer'))
     incoming.pipe(outgoing)
   }
-  const server: Server = manners.tls ? createHttpsServer(manners.tls, forward) : createHttpServer(forward)
+  const server = manners.tls ? createHttpsServer(manners.tls, forward) : createHttpServer(forward)
+  // Tests count connections: none is closed for being idle.
+  server.keepAliveTimeout = 0
   let connections = 0
   server.on('connection', (socket: Socket) => {
     connections += 1

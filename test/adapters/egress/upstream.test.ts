@@ -363,7 +363,7 @@ test('one that hangs up before the browser sends anything is connected to again'
     sockets.push(socket)
     socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'))
   })
-  const { port } = await stage.browser(over(`http://127.0.0.1:${proxy}`))
+  const { port } = await stage.browser(over(`http://127.0.0.1:${proxy}`), { limits: { endHeldMs: 2 ** 30 } })
   const early = await through(port, '127.0.0.1', 80)
   await expect.poll(() => sockets.length).toBe(1)
   const closed = once(sockets[0]!, 'close')

@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
@@ -236,8 +235,7 @@ describe('whatever the page does, a step ends', () => {
 
   test('a page that crashed before anything was done with it leaves the others alone', async () => {
     await session.open(`${site.url}/form`, NO_DEADLINE)
-    const isRenderer = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer')
-    for (const pid of testPool.processes().filter(isRenderer)) process.kill(pid, 'SIGKILL')
+    for (const pid of testPool.renderers()) process.kill(pid, 'SIGKILL')
     await expect.poll(() => recorder.drafts.some(({ kind }) => kind === 'PAGE_CRASHED')).toBe(true)
     const opened = await take(session, { openPage: { url: `${site.url}/form` } })
     expect(opened).toMatchObject({ error: null, pageId: 'p2' })
@@ -256,8 +254,7 @@ describe('whatever the page does, a step ends', () => {
 
   test('a page that crashed says so, and how to go on, for as long as it is there', async () => {
     await open('/form')
-    const isRenderer = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer')
-    for (const pid of testPool.processes().filter(isRenderer)) process.kill(pid, 'SIGKILL')
+    for (const pid of testPool.renderers()) process.kill(pid, 'SIGKILL')
     await expect.poll(() => recorder.drafts.some(({ kind }) => kind === 'PAGE_CRASHED')).toBe(true)
     for (const given of [{ click: { target: { css: 'a' } } }, { navigate: { url: `${site.url}/form` } }]) {
       const { error } = await take(session, given)

@@ -24,15 +24,24 @@ afterAll(() => site.close())
 /** Everything below a folder, by its path. */
 function allBelow(folder: string): Map<string, Stats> {
   const found = new Map<string, Stats>()
-  for (const name of readdirSync(folder)) {
+  // Files and folders of a browser come and go.
+  for (const name of namesIn(folder)) {
     const path = join(folder, name)
     const stats = lstatSync(path, { throwIfNoEntry: false })
-    // Files of a browser come and go.
     if (!stats) continue
     found.set(path, stats)
     if (stats.isDirectory()) for (const [inner, its] of allBelow(path)) found.set(inner, its)
   }
   return found
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
 }
 
 // Otherwise the browser runs as the same user, without isolation to test.

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { LiveView } from '../../../src/adapters/playwright/live-view/live-view.ts'
 import { jpegSize } from '../../../src/adapters/playwright/live-view/jpeg-size.ts'
@@ -31,6 +30,8 @@ async function scripted() {
     pagesChanged: ignore,
   }
   targets.assign(observer, false)
+  // There is no browser to ask for pages, every second.
+  targets.dispose()
   const typing = { typed: () => Promise.resolve(), moved: ignore, inputComes: () => Promise.resolve() }
   const view = new LiveView(fake.connection, targets, typing, logger)
   fake.attach('one', 'page')
@@ -50,10 +51,7 @@ async function scripted() {
       const metadata = { deviceWidth: 640, deviceHeight: 400, timestamp: number }
       fake.emit('Page.screencastFrame', { data: `frame ${number}`, metadata, sessionId: number }, sessionId)
     },
-    end() {
-      view.endWatching()
-      targets.dispose()
-    },
+    end: () => view.endWatching(),
   }
 }
 
@@ -252,10 +250,7 @@ describe('with a browser', () => {
     await session.open(`${site.url}/red`, NO_DEADLINE)
     const frames = session.watch(null, OPTIONS, NO_DEADLINE)
     expect((await frames.next()).value?.pageId).toBe('p1')
-    const renderers = pool
-      .processes()
-      .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer'))
-    for (const pid of renderers) process.kill(pid, 'SIGKILL')
+    for (const pid of pool.renderers()) process.kill(pid, 'SIGKILL')
     await expect.poll(() => recorder.of('PAGE_CRASHED')).toHaveLength(1)
     expect(await take(session, { openPage: { url: `${site.url}/blue` } })).toMatchObject({ error: null, pageId: 'p2' })
     for (;;) {

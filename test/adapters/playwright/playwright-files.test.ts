@@ -61,7 +61,7 @@ test('a trace is in the files and folders that are archived', async () => {
     await page.goto('data:text/html,<p>here</p>')
     await page.locator('p').click()
     // Before it is stopped, which is when Playwright would make the archive.
-    expect(existsSync(join(folder, 'x.trace')) && existsSync(join(folder, 'x.network'))).toBe(true)
+    await expect.poll(() => ['x.trace', 'x.network'].every((name) => existsSync(join(folder, name)))).toBe(true)
     const path = join(folder, 'whole.zip')
     await context.tracing.stop({ path })
     const names = await namesIn(path)

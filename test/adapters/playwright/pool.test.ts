@@ -174,9 +174,7 @@ describe('death', () => {
     const { session, recorder } = await pool.start()
     await session.open(`${site.url}/waiting`, NO_DEADLINE)
     await until(() => recorder.inFlight.size).toBe(1)
-    const renderers = pool
-      .processes()
-      .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer'))
+    const renderers = pool.renderers()
     expect(renderers.length).toBeGreaterThan(0)
     for (const pid of renderers) process.kill(pid, 'SIGKILL')
     await until(() => recorder.of('PAGE_CRASHED')).toEqual([

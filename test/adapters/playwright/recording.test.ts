@@ -255,8 +255,9 @@ describe('pages', () => {
         { pageId: 'p2', url: 'about:blank', openerPageId: 'p1' },
       ])
       expect(recorder.of('CONSOLE_MESSAGE')).toMatchObject([{ text: 'said by the popup', pageId: 'p2' }])
-      expect(recorder.requests('/popup-content')).toMatchObject([{ pageId: 'p2' }])
-      expect(session.pages()).toEqual([{ pageId: 'p1', url: `${site.url}/popup`, title: 'Popup' }])
+      // Its entry waits for the body, which the browser has even of a page that has closed.
+      await until(() => recorder.requests('/popup-content')).toMatchObject([{ pageId: 'p2' }])
+      await until(() => session.pages()).toEqual([{ pageId: 'p1', url: `${site.url}/popup`, title: 'Popup' }])
     }))
 
   test('frames speak for their page, also those in a process of their own, and their navigations are requests only', () =>

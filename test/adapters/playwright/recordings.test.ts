@@ -4,6 +4,7 @@ import yauzl from 'yauzl'
 import type { BrowserRecordingKind } from '../../../src/ports/artifacts/artifact.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
 import { take } from '../../support/take-steps.ts'
+import { WAIT_LIMITS } from '../../support/time-limits.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
 import { freezeProcesses } from '../../support/freeze-process.ts'
 
@@ -33,8 +34,9 @@ async function recorded(record: BrowserRecordingKind[], end: 'in order' | 'crash
     await session.crashed
   }
   if (end === 'stopped') await freezeProcesses(...testPool.processes())
-  await session.flush(end === 'in order' ? 1_000 : 0)
-  await session.finishFiles(end === 'in order' ? 20_000 : 6_000)
+  await session.flush(end === 'in order' ? WAIT_LIMITS.timeout : 0)
+  // Of the browser that was stopped, all but what is left of the time is waited for.
+  await session.finishFiles(end === 'stopped' ? 6_000 : 2 * WAIT_LIMITS.timeout)
   const { files } = recorder
   await session.close(500)
   return { files, recorder }
@@ -109,7 +111,7 @@ describe('a session that ends in order', () => {
     const { session, recorder } = await testPool.start({ record: ['TRACE'] })
     expect(session.pages()).toHaveLength(1)
     await take(session, { navigate: { url: `${site.url}/form` } })
-    await session.finishFiles(20_000)
+    await session.finishFiles(2 * WAIT_LIMITS.timeout)
     expect(kindsAndPages(recorder.files)).toEqual(['TRACE null'])
     await session.close(500)
   })

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser/browser.ts'
-import { NO_DEADLINE } from '../../support/time-limits.ts'
+import { NO_DEADLINE, WAIT_LIMITS } from '../../support/time-limits.ts'
 import { startStorageSite, type StorageSite } from '../../support/site-storage.ts'
 import { take } from '../../support/take-steps.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
@@ -46,7 +46,7 @@ test('reading origins that no page shows any more is told nowhere, and asks neit
   const { session, recorder } = await start()
   await visit(session, `${one.url}/worker`, 'controlled')
   await visit(session, `${other.url}/store`, 'stored')
-  await session.flush(1_000)
+  await session.flush(WAIT_LIMITS.timeout)
   const before = {
     reported: reported(recorder),
     one: [...one.asked],
@@ -54,7 +54,7 @@ test('reading origins that no page shows any more is told nowhere, and asks neit
     changes: recorder.pagesChanges,
   }
   const state = await session.storageState(NO_DEADLINE)
-  await session.flush(1_000)
+  await session.flush(WAIT_LIMITS.timeout)
   const kept = { localStorage: [{ name: 'key', value: 'kept' }] }
   expect(state).toMatchObject({
     origins: expect.arrayContaining([
@@ -69,13 +69,13 @@ test('reading origins that no page shows any more is told nowhere, and asks neit
   expect(session.pages().map(({ pageId }) => pageId)).toEqual(['p1'])
 
   const next = await start({ storageState: state })
-  await next.session.flush(1_000)
+  await next.session.flush(WAIT_LIMITS.timeout)
   expect(reported(next.recorder)).toEqual(['PAGE_OPENED'])
   expect(next.session.pages().map(({ pageId }) => pageId)).toEqual(['p1'])
   expect({ one: one.asked, other: other.asked }).toEqual({ one: before.one, other: before.other })
   await visit(next.session, `${other.url}/store`, 'stored')
   await next.session.storageState(NO_DEADLINE)
-  await next.session.flush(1_000)
+  await next.session.flush(WAIT_LIMITS.timeout)
   expect(next.recorder.of('NETWORK_REQUEST').map(({ url }) => url)).toEqual([`${other.url}/store`])
 })
 
@@ -93,7 +93,7 @@ test('a read that a page held up disturbs nobody when it goes on', async () => {
     origins: [{ origin: one.url }, { origin: other.url }],
   })
   expect((await take(session, { openPage: {} })).pageId).toBe('p3')
-  await session.flush(1_000)
+  await session.flush(WAIT_LIMITS.timeout)
   expect(opened(recorder)).toEqual(['p1', 'p2', 'p3'])
   expect(recorder.of('PAGE_CLOSED')).toEqual([])
   expect(session.pages().map(({ pageId: id }) => id)).toEqual(['p1', 'p2', 'p3'])
@@ -110,7 +110,7 @@ test('pages that a page opens while it is read are told', async () => {
   await expect.poll(() => opened(recorder)).toEqual(['p1', 'p2', 'p3'])
   other.release()
   await reading
-  await session.flush(1_000)
+  await session.flush(WAIT_LIMITS.timeout)
   expect(opened(recorder)).toEqual(['p1', 'p2', 'p3'])
   expect(recorder.of('PAGE_OPENED')[2]).toMatchObject({ openerPageId: 'p2' })
   expect(recorder.requestsTo(`${one.url}/other`)).toHaveLength(2)

@@ -27,24 +27,31 @@ export interface TestPool {
   browsers(): number[]
   /** All processes of its browsers, renderers too. */
   processes(): number[]
+  /** Processes of its browsers that run pages. */
+  renderers(): number[]
   /** Closes the pool and expects that no processes and directories are left. */
   close(): Promise<void>
 }
 
 export const logger = createLogger('silent')
 
-/** Processes whose command line contains all of the texts; zombies have none. */
+/** The command line of a process; empty for zombies, and for one that has ended since it was listed. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** Processes whose command line contains all of the texts. */
 export function processesWith(...parts: string[]): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
-      try {
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-        return parts.every((part) => command.includes(part))
-      } catch {
-        return false
-      }
+      const command = commandOf(pid)
+      return parts.every((part) => command.includes(part))
     })
 }
 
@@ -88,7 +95,10 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
   const directory = browsersDirectory(tempRoot, machineId)
   const mark = `--user-data-dir=${directory}/`
   const browsers = () =>
-    processesWith(mark).filter((pid) => !/--type=/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')))
+    processesWith(mark).filter((pid) => {
+      const command = commandOf(pid)
+      return command !== '' && !command.includes('--type=')
+    })
   const processes = () => {
     const mains = browsers()
     return [...mains, ...mains.flatMap(descendantsOf)]
@@ -103,6 +113,7 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
     },
     browsers,
     processes,
+    renderers: () => processes().filter((pid) => commandOf(pid).includes('--type=renderer')),
     async close() {
       await pool.close()
       // Under any name: ffmpeg has the names of its output files on its command line.

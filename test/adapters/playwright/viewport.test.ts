@@ -76,7 +76,7 @@ test('a page that hangs takes it when it answers again; all others take it at on
   await take(session, { openPage: { url: url('/') } })
   expect(await sizeOf('p3')).toEqual([800, 600])
   await answer('/held')
-  expect(await sizeOf('p1')).toEqual([800, 600])
+  await expect.poll(() => sizeOf('p1')).toEqual([800, 600])
 })
 
 test('the last of several is the one that a page takes which hung meanwhile, even if it is the first one again', async () => {

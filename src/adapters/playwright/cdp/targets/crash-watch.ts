@@ -31,10 +31,9 @@ export class CrashWatch {
 
   crashed(targetId: string): void {
     if (this.#waiting.has(targetId)) return
-    this.#waiting.set(
-      targetId,
-      setTimeout(() => this.#reportOnce(targetId, null), REASON_MS),
-    )
+    // A server that stood still reads what has arrived meanwhile first.
+    const late = () => setImmediate(() => this.#reportOnce(targetId, null))
+    this.#waiting.set(targetId, setTimeout(late, REASON_MS))
   }
 
   /** The page is gone: nothing more is reported about it. */
