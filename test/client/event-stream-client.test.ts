@@ -107,6 +107,25 @@ describe('server-sent events', () => {
     expect(retries.map(({ error }) => error.message)).toEqual(Array(2).fill('The server sent nothing for 1500 ms.'))
   })
 
+  test('that came while the process stood still are not taken for lost', async () => {
+    const standing: Answer = (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(event(1))
+      const stand = () => {
+        const until = performance.now() + 1_100
+        while (performance.now() < until);
+      }
+      setTimeout(() => {
+        response.end(event(2) + COMPLETE)
+        // Once it is on its way.
+        process.nextTick(stand)
+      }, 50)
+    }
+    answers = [standing]
+    expect(await readAll({ idleTimeoutMs: 1_000 })).toEqual([1, 2])
+    expect(retries).toEqual([])
+  })
+
   test('of which one is larger than any of the server are not gathered', async () => {
     const flood: Answer = (response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
