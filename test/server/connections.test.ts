@@ -177,7 +177,7 @@ test('many who ask at once whether the server is ready make it look once', async
 
 describe('a valid key', () => {
   test('takes its connection out of the budget at once, in connection_init, an operation or a request', async () => {
-    await start({ connectionLimits: { anonymousPerAddress: 1, settleMs: 20 } })
+    await start({ connectionLimits: { anonymousPerAddress: 1, settleMs: 1_000 } })
     const known: RawSocket[] = []
     for (let count = 0; count < 3; count += 1) {
       known.push(await initFrom('127.0.0.1', READER))
@@ -196,6 +196,15 @@ describe('a valid key', () => {
     expect(
       (await Promise.all(Array.from({ length: 5 }, () => post('reader', agent)))).map(({ status }) => status),
     ).toEqual([200, 200, 200, 200, 200])
+  })
+
+  test('that has arrived counts, though the process stands still before it is read', async () => {
+    await start({ connectionLimits: { anonymousPerAddress: 1, settleMs: 20 } })
+    const ask = 'GET /graphql?query=%7B__typename%7D HTTP/1.1\r\nHost: x\r\nX-API-Key: reader\r\n\r\n'
+    const asking = await Promise.all(Array.from({ length: 5 }, () => tcp(ask)))
+    const until = performance.now() + 100
+    while (performance.now() < until);
+    for (const { read } of asking) await expect.poll(read).toContain('HTTP/1.1 200 ')
   })
 
   test('counts for its own request alone: the next one over the same connection shows another', async () => {
@@ -255,10 +264,12 @@ describe('connections with a key', () => {
 
     first.socket.close()
     await first.closed
+    let attempts = 1
     await expect
       .poll(async () => {
-        late.send({ type: 'subscribe', id: '2', payload: operation })
-        return Promise.race([late.message('next', '2'), late.message('error', '2')])
+        const id = String((attempts += 1))
+        late.send({ type: 'subscribe', id, payload: operation })
+        return Promise.race([late.message('next', id), late.message('error', id)])
       })
       .toMatchObject({ type: 'next' })
   })
