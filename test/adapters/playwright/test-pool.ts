@@ -87,8 +87,15 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
   })
   const directory = browsersDirectory(tempRoot, machineId)
   const mark = `--user-data-dir=${directory}/`
-  const browsers = () =>
-    processesWith(mark).filter((pid) => !/--type=/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')))
+  const isMain = (pid: number) => {
+    try {
+      return !/--type=/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+    } catch {
+      // It has ended since it was listed.
+      return false
+    }
+  }
+  const browsers = () => processesWith(mark).filter(isMain)
   const processes = () => {
     const mains = browsers()
     return [...mains, ...mains.flatMap(descendantsOf)]
