@@ -115,13 +115,14 @@ describe('server-sent events', () => {
         const until = performance.now() + 1_100
         while (performance.now() < until);
       }
-      setTimeout(() => {
+      const sendAndStand = () => {
         response.end(event(2) + COMPLETE)
-        // Once it is on its way.
+        // Once it is on its way. Timers come next, and then what has arrived.
         process.nextTick(stand)
-      }, 50)
+      }
+      setTimeout(() => setImmediate(sendAndStand), 50)
     }
-    answers = [standing]
+    answers = [standing, stream(event(3), COMPLETE)]
     expect(await readAll({ idleTimeoutMs: 1_000 })).toEqual([1, 2])
     expect(retries).toEqual([])
   })
