@@ -25,6 +25,12 @@ export class DataDirectoryLocked extends StartupFailed {
 const SQLITE_BUSY = 5
 
 /**
+ * SQLite takes the lock in steps, in which processes that start at the same time can be in each other's way: without a
+ * wait, none of them might get it. Who has it keeps it, so the others wait in vain, and not for long.
+ */
+const CONTENTION_MS = 250
+
+/**
  * Node cannot lock a file, but its SQLite can: an exclusive transaction on an empty database, never committed. The
  * kernel holds that lock for the process and releases it when the process ends in any way. So there is no stale lock to
  * detect by a pid that another process may have by now, and no race between two processes that replace it; a file
@@ -32,7 +38,7 @@ const SQLITE_BUSY = 5
  * shares the volume.
  */
 export function takeKernelLock(file: string): DatabaseSync | null {
-  const database = new (loadSqlite().DatabaseSync)(file, { timeout: 0 })
+  const database = new (loadSqlite().DatabaseSync)(file, { timeout: CONTENTION_MS })
   try {
     database.exec('BEGIN EXCLUSIVE')
     return database

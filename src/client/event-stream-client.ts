@@ -47,7 +47,14 @@ export class EventStreamClient implements LogClient {
     const { url, headers = {}, fetch: send = fetch, idleTimeoutMs = IDLE_TIMEOUT_MS } = this.#endpoint
     const { signal } = leaving
     const idle = new Error(`The server sent nothing for ${idleTimeoutMs} ms.`)
-    let timer = setTimeout(() => leaving.abort(idle), idleTimeoutMs)
+    let timer: ReturnType<typeof setTimeout>
+    const allow = () => {
+      clearTimeout(timer)
+      // A turn later: what arrived while the process stood still is read first.
+      const giveUp = () => (timer = setTimeout(() => leaving.abort(idle)))
+      timer = setTimeout(giveUp, idleTimeoutMs)
+    }
+    allow()
     try {
       const response = await send(url, {
         method: 'POST',
@@ -68,12 +75,11 @@ export class EventStreamClient implements LogClient {
         const { done, value } = await reader.read()
         // Some proxies complete a stream that was cut off.
         if (done) throw new Error('The stream ended before the log did.')
-        clearTimeout(timer)
-        timer = setTimeout(() => leaving.abort(idle), idleTimeoutMs)
+        allow()
         events.read(decoder.decode(value, { stream: true }))
       }
     } finally {
-      clearTimeout(timer)
+      clearTimeout(timer!)
       // The rest of the response is not needed.
       leaving.abort()
     }

@@ -107,6 +107,26 @@ describe('server-sent events', () => {
     expect(retries.map(({ error }) => error.message)).toEqual(Array(2).fill('The server sent nothing for 1500 ms.'))
   })
 
+  test('that came while the process stood still are not taken for lost', async () => {
+    const standing: Answer = (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(event(1))
+      const stand = () => {
+        const until = performance.now() + 1_100
+        while (performance.now() < until);
+      }
+      const sendAndStand = () => {
+        response.end(event(2) + COMPLETE)
+        // Once it is on its way. Timers come next, and then what has arrived.
+        process.nextTick(stand)
+      }
+      setTimeout(() => setImmediate(sendAndStand), 50)
+    }
+    answers = [standing, stream(event(3), COMPLETE)]
+    expect(await readAll({ idleTimeoutMs: 1_000 })).toEqual([1, 2])
+    expect(retries).toEqual([])
+  })
+
   test('of which one is larger than any of the server are not gathered', async () => {
     const flood: Answer = (response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })

@@ -15,7 +15,7 @@ import { describeBus } from './bus.contract.ts'
 
 const silent = createLogger('silent')
 /** Sooner than outside of tests, which wait for what these decide. */
-const TIMING = { pingMs: 100, firstPauseMs: 20, lastPauseMs: 50 }
+const TIMING = { pingMs: 100, firstPauseMs: 20, lastPauseMs: 50, connectMs: 30_000 }
 
 let nats: TestNats
 beforeAll(async () => {
@@ -78,7 +78,7 @@ describe('a bus of NATS', () => {
     const follower = follow(bus, randomUUID())
     await server.start()
     await expect.poll(() => bus.problem).toBeNull()
-    expect(follower.woken).toBeGreaterThan(0)
+    await expect.poll(() => follower.woken).toBeGreaterThan(0)
   })
 
   test('opens where a server accepts and stays silent, and can be closed meanwhile', async () => {
@@ -143,7 +143,7 @@ describe('a bus of NATS', () => {
     const server = await start(USER)
     const refused = [{}, { user: 'me', password: 'wrong' }, { credentialsFile: '/no/such/file.creds' }]
     for (const other of refused) {
-      await expect(openNatsBus(natsConfig(server, other), silent)).rejects.toThrow(NatsRefused)
+      await expect(openNatsBus(natsConfig(server, other), silent, TIMING)).rejects.toThrow(NatsRefused)
     }
   })
 

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ActionQueue } from '../../src/domain/session/action-queue.ts'
 import type { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
 import { givenStep } from '../../src/domain/sessions/given-step.ts'
@@ -124,7 +124,7 @@ describe('what stops a request', () => {
     const client = new AbortController()
     const running = actions.run([pressing('a 0 gate'), pressing('b'), pressing('c')], API, client.signal)
     const waiting = actions.run([pressing('d'), pressing('e')], API, client.signal)
-    await vi.waitUntil(() => reported.length === 1)
+    await expect.poll(() => reported.length).toBe(1)
     client.abort()
     open()
     expect(codes(await running)).toEqual(['DONE', 'CANCELLED', 'CANCELLED'])
@@ -144,7 +144,7 @@ describe('what stops a request', () => {
       cost: { inputTokens: 1, outputTokens: 2, usd: 3 },
     }
     const running = actions.run([pressing('a 0 hang'), pressing('b')], request, task.signal)
-    await vi.waitUntil(() => reported.length === 1)
+    await expect.poll(() => reported.length).toBe(1)
     task.abort()
     const entries = await running
     expect(codes(entries)).toEqual(['CANCELLED', 'CANCELLED'])
@@ -160,7 +160,7 @@ describe('what stops a request', () => {
     const { actions, end } = actionsOf(log, browser)
     const running = actions.run([pressing('a 0 hang'), pressing('b')], API, NEVER)
     const waiting = actions.run([pressing('c'), pressing('d')], API, NEVER)
-    await vi.waitUntil(() => reported.length === 1)
+    await expect.poll(() => reported.length).toBe(1)
     await end()
     const [entries, late] = await Promise.all([running, waiting])
     expect([...entries, ...late].map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4])
@@ -264,7 +264,7 @@ test('a log that is lost fails the request instead of inventing a sequence', asy
   const { browser, reported } = slowBrowser()
   const { actions } = actionsOf(log, browser)
   const running = actions.run([pressing('a')], API, NEVER)
-  await vi.waitUntil(() => reported.length === 1)
+  await expect.poll(() => reported.length).toBe(1)
   log.abandon()
   await expect(running).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
   expect(await log.commit(line('too late'))).toBeNull()

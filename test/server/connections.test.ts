@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { setImmediate as turn } from 'node:timers/promises'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import WebSocket from 'ws'
 import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
 import { cdpSubject } from '../../src/schema/sessions/session-access.ts'
@@ -177,7 +178,7 @@ test('many who ask at once whether the server is ready make it look once', async
 
 describe('a valid key', () => {
   test('takes its connection out of the budget at once, in connection_init, an operation or a request', async () => {
-    await start({ connectionLimits: { anonymousPerAddress: 1, settleMs: 20 } })
+    await start({ connectionLimits: { anonymousPerAddress: 1, settleMs: 1_000 } })
     const known: RawSocket[] = []
     for (let count = 0; count < 3; count += 1) {
       known.push(await initFrom('127.0.0.1', READER))
@@ -196,6 +197,30 @@ describe('a valid key', () => {
     expect(
       (await Promise.all(Array.from({ length: 5 }, () => post('reader', agent)))).map(({ status }) => status),
     ).toEqual([200, 200, 200, 200, 200])
+  })
+
+  test('that has arrived counts, though the process stood still before it was read', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const limits = { ...CONNECTION_LIMITS, anonymousPerAddress: 1 }
+    const connections = new Connections(new ClientAddresses([]), limits)
+    const openOne = () => {
+      const socket = connect({ port: 1, lookup: () => {}, host: 'nowhere' })
+      opened.push(socket)
+      return connections.open(socket)
+    }
+    const [first, second] = [openOne(), openOne()]
+    vi.advanceTimersByTime(2 * limits.settleMs)
+    // Timers that are due come before what has arrived, in the same turn.
+    first.begin({})
+    first.admit('ann', 'key')
+    await turn()
+    expect([first, second].map(({ socket }) => socket.destroyed)).toEqual([false, false])
+    openOne()
+    vi.advanceTimersByTime(2 * limits.settleMs)
+    await turn()
+    expect([first, second].map(({ socket }) => socket.destroyed)).toEqual([false, true])
+    connections.close()
   })
 
   test('counts for its own request alone: the next one over the same connection shows another', async () => {
@@ -255,10 +280,12 @@ describe('connections with a key', () => {
 
     first.socket.close()
     await first.closed
+    let attempts = 1
     await expect
       .poll(async () => {
-        late.send({ type: 'subscribe', id: '2', payload: operation })
-        return Promise.race([late.message('next', '2'), late.message('error', '2')])
+        const id = String((attempts += 1))
+        late.send({ type: 'subscribe', id, payload: operation })
+        return Promise.race([late.message('next', id), late.message('error', id)])
       })
       .toMatchObject({ type: 'next' })
   })

@@ -1,16 +1,22 @@
+import { once } from 'node:events'
 import { request } from 'node:http'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { batchOf, consoleEntry, SESSION_ID, startFakeServer, type FakeOptions, type FakeServer } from './fake-server.ts'
 import { initRawSocket, openRawSocket } from './raw-socket.ts'
 
 const WATCH = `subscription { consoleMessages(sessionId: "${SESSION_ID}") { entries { sequence text } cursor live } }`
 const CAPACITY = '{ capacity { total } }'
+/** On a stopped clock, which waiting for conditions moves on a little. */
+const LONG_MS = 3_600_000
 
 let server: FakeServer
 
 const start = async (options: FakeOptions = {}) => (server = await startFakeServer(options))
 
-afterEach(() => server.close())
+afterEach(async () => {
+  vi.useRealTimers()
+  await server.close()
+})
 
 describe('unsubscribing', () => {
   test('while idle frees the follower at once', async () => {
@@ -91,14 +97,18 @@ describe('keys', () => {
   })
 
   test('a socket without an authenticated operation is closed in the end', async () => {
-    await start({ webSocketLimits: { anonymousMs: 100 } })
+    await start({ webSocketLimits: { anonymousMs: LONG_MS } })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const raw = await initRawSocket(server.url)
     raw.send({ type: 'subscribe', id: '1', payload: { query: CAPACITY } })
+    await raw.message('error', '1')
+    vi.advanceTimersByTime(LONG_MS)
     expect(await raw.closed).toEqual({ code: 4401, reason: 'Unauthorized' })
   })
 
   test('a socket with one stays', async () => {
-    await start({ webSocketLimits: { anonymousMs: 100 } })
+    await start({ webSocketLimits: { anonymousMs: LONG_MS } })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const anonymous = await initRawSocket(server.url)
     const named = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     const late = await initRawSocket(server.url)
@@ -108,7 +118,8 @@ describe('keys', () => {
       payload: { query: CAPACITY, extensions: { headers: { authorization: 'Bearer reader' } } },
     })
     await late.message('complete')
-    await anonymous.closed
+    vi.advanceTimersByTime(LONG_MS)
+    expect((await anonymous.closed).code).toBe(4401)
     for (const raw of [named, late]) {
       raw.send({ type: 'ping' })
       expect(await raw.message('pong')).toEqual({ type: 'pong' })
@@ -282,11 +293,21 @@ describe('limits', () => {
   })
 
   test('a reader that never answers pings is cut off', async () => {
-    await start({ webSocketLimits: { pingMs: 50 } })
+    await start({ webSocketLimits: { pingMs: LONG_MS } })
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     raw.send({ type: 'subscribe', id: '1', payload: { query: WATCH } })
     await expect.poll(() => server.followers[0]?.pulled).toBe(1)
+    const answered = once(raw.socket, 'ping')
+    vi.advanceTimersByTime(LONG_MS)
+    await answered
+    // Its answer to the ping comes before that to this message.
+    raw.send({ type: 'ping' })
+    await raw.message('pong')
     raw.socket.pause()
+    vi.advanceTimersByTime(LONG_MS)
+    expect(server.followers[0]?.freed).toBe(false)
+    vi.advanceTimersByTime(LONG_MS)
     await expect.poll(() => server.followers[0]?.freed).toBe(true)
     raw.socket.terminate()
   })

@@ -20,8 +20,8 @@ import { MachineConnections } from '../../src/server/machine-connections.ts'
 import { natsConfig, type TestNats } from './nats-server.ts'
 
 const silent = createLogger('silent')
-/** Sooner than outside of tests, which wait for what these decide. */
-const NATS_TIMING = { pingMs: 200, firstPauseMs: 20, lastPauseMs: 50 }
+/** Connected again soon, and never given up for an answer that a busy machine keeps waiting. */
+const NATS_TIMING = { firstPauseMs: 20, lastPauseMs: 50, connectMs: 30_000, pingMs: 600_000 }
 
 /** Two machines, of which one calls the sessions of the other, over real NATS and real sockets. */
 export interface LinkedMachines {

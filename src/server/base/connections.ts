@@ -105,7 +105,9 @@ export class Connections {
       own.add(connection)
       if (own.size > this.limits.anonymousPerAddress) {
         this.#crowded.add(address)
-        this.#sweep ??= unowned(() => setInterval(() => this.#evictCrowds(), this.limits.settleMs / 2).unref())
+        // A turn later: keys that arrived while the process stood still are read first.
+        const evict = () => void setImmediate(() => this.#evictCrowds())
+        this.#sweep ??= unowned(() => setInterval(evict, this.limits.settleMs / 2).unref())
       }
     }
     // Addresses over their budget are evicted first, even if it is the newcomer's own.
