@@ -20,9 +20,9 @@ const openersOf = (port: string) =>
   )
 
 const PORTS = [
-  ['Store', 'describeStore', 'store.ts', 1],
-  ['ArtifactStore', 'describeArtifactStore', 'artifact-store.ts', 2],
-  ['Bus', 'describeBus', 'bus.ts', 1],
+  ['Store', 'describeStore', 'store/store.ts', 1],
+  ['ArtifactStore', 'describeArtifactStore', 'artifacts/artifact-store.ts', 2],
+  ['Bus', 'describeBus', 'machines/bus.ts', 1],
 ] as const
 
 test.each(PORTS)('every %s passes the suite of its contract', (port, suite, _, least) => {

@@ -1,5 +1,5 @@
-import type { SessionRecord } from '../../ports/session-record.ts'
-import type { Store } from '../../ports/store.ts'
+import type { SessionRecord } from '../../ports/sessions/session-record.ts'
+import type { Store } from '../../ports/store/store.ts'
 import type { Logger } from 'pino'
 import { answerOr, isEnded, SessionNotRunning } from '../kernel/session-state.ts'
 import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'

@@ -1,5 +1,5 @@
 import { startLateTimer } from '../../../async/late-timer.ts'
-import type { WebSocketEnd } from '../../../ports/egress.ts'
+import type { WebSocketEnd } from '../../../ports/egress/egress.ts'
 
 /** How long after the browser the proxy may report the end. */
 const LATE_MS = 250

@@ -1,6 +1,6 @@
 import { startLateTimer } from '../../../async/late-timer.ts'
-import type { ActionError, ActionType } from '../../../ports/action.ts'
-import type { ClientAct } from '../../../ports/cdp-client.ts'
+import type { ActionError, ActionType } from '../../../ports/browser/action.ts'
+import type { ClientAct } from '../../../ports/browser/cdp-client.ts'
 import { charactersOf, maskOf } from '../actions/site/secret-fields.ts'
 import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
 import type { LoadedResource } from '../cdp/protocol/loaded-resource.ts'
