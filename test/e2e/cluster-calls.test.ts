@@ -79,8 +79,8 @@ test('pages, health, pending requests and observations; a list asks each machine
   const observe = `query ($id: ID!) { session(id: $id) {
     pages { observation(screenshot: true) { title snapshot screenshot } } } }`
   type Observed = { session: { pages: { observation: { title: string; screenshot: string } }[] } }
-  const { session } = await other.query<Observed>(observe, { id: started[0]!.id })
-  expect(session.pages).toMatchObject([{ observation: { title: 'A title' } }])
+  const pages = async () => (await other.query<Observed>(observe, { id: started[0]!.id })).session.pages
+  await expect.poll(pages).toMatchObject([{ observation: { title: 'A title' } }])
   for (const one of [...started, own]) await there.terminate(one.id)
 })
 
@@ -141,17 +141,19 @@ test('the live view and its input, with a key and with a link, until the session
     { id },
   )
   const token = /twl_[^&]+/.exec(session.access.liveViewUrl)![0]
-  const watching = [other.apiKey, decodeURIComponent(token)].map(async (key) => {
+  const keys = [other.apiKey, decodeURIComponent(token)]
+  const seen = keys.map(() => Promise.withResolvers<void>())
+  const watching = keys.map(async (key, nth) => {
     let frames = 0
     for await (const { data, errors } of other.client(key).iterate<Frame>({ query, variables: { id } })) {
       if (errors || !data) throw new Error(JSON.stringify(errors))
       expect(data.screencast.width).toBeLessThanOrEqual(100)
-      if ((frames += 1) === 1) seen.resolve()
+      if ((frames += 1) === 1) seen[nth]!.resolve()
     }
     return frames
   })
-  const seen = Promise.withResolvers<void>()
-  await seen.promise
+  // A watcher that ends without a frame has failed.
+  await Promise.all(seen.map(({ promise }, nth) => Promise.race([promise, watching[nth]])))
   const dispatch = `mutation ($id: ID!) { dispatchInput(sessionId: $id, events: [{ mouse: { type: MOVE, x: 5, y: 5 } }]) }`
   expect(await other.query(dispatch, { id })).toEqual({ dispatchInput: true })
   await there.terminate(id)

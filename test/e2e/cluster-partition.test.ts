@@ -51,7 +51,8 @@ const stateOf = async (id: string) => (await other.query<{ session: object }>(ST
 
 test.each(['cut', 'stall'] as const)('%s: it ends its browsers by itself, and its sessions are lost', async (how) => {
   const { id, machineId } = await start({ initialPrompt: `${site.url}/ticker?ms=20` }, 'LOADED')
-  expect(await browsersOf(process.pid)).toHaveLength(1)
+  // Those that only showed whether browsers start are closed in the background.
+  await expect.poll(() => browsersOf(process.pid)).toHaveLength(1)
   network[how]()
   // Before it reaches the database again.
   await expect.poll(() => browsersOf(process.pid)).toEqual([])

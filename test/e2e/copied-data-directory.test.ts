@@ -55,7 +55,9 @@ test('made while the first server runs, over one PostgreSQL: the session and bro
   await cp(dataDir, copyDir, { recursive: true })
   const copy = await serve({ dataDir: copyDir, database })
   const running = { status: 'RUNNING', health: { browserResponsive: true } }
-  expect((await first.query<State>(STATE, { id })).session).toMatchObject(running)
+  // A browser has a second to answer.
+  const stateOf = async (of: TestApp, session: string) => (await of.query<State>(STATE, { id: session })).session
+  await expect.poll(() => stateOf(first, id)).toMatchObject(running)
   // So is the copy's.
   await expect.poll(() => browsersOf(process.pid)).toEqual(browsers)
   const other = (await copy.query<Started>(START)).startSession
@@ -64,8 +66,8 @@ test('made while the first server runs, over one PostgreSQL: the session and bro
   // And vice versa: a restart of the first one ends nothing of the copy's.
   await opened.splice(opened.length - 2, 1)[0]!()
   const again = await serve({ dataDir, database })
-  expect((await copy.query<State>(STATE, { id: other.id })).session).toMatchObject(running)
-  expect((await again.query<State>(STATE, { id })).session).toMatchObject({ endReason: 'SERVER_SHUTDOWN' })
+  await expect.poll(() => stateOf(copy, other.id)).toMatchObject(running)
+  expect(await stateOf(again, id)).toMatchObject({ endReason: 'SERVER_SHUTDOWN' })
   expect((await again.query<Started>(START)).startSession.machineId).toBe(machineId)
 })
 

@@ -156,7 +156,8 @@ describe('what a person does reaches the page', () => {
       touch('START', { x: 10, y: 210 }),
       { touch: { type: 'CANCEL' } },
     ])
-    expect(await seen()).toEqual([
+    // A finger that a busy machine moves late has pressed long.
+    expect((await seen()).filter((one) => !one.startsWith('contextmenu'))).toEqual([
       'touchstart 0:10,210',
       'touchstart 0:10,210 1:50,250',
       'touchmove 0:20,220 1:60,260',
@@ -171,9 +172,12 @@ describe('what a person does reaches the page', () => {
   })
 
   test('a finger that taps, and one that draws the page along', async () => {
-    await dispatch(id, [touch('START', { x: 10, y: 210 }), touch('END')])
-    // Emulated mouse events follow, as on any touch screen.
-    await expect.poll(async () => (await evaluate<string[]>(id, 'seen')).at(-1)).toBe('click 10,10 0/0')
+    // Emulated mouse events follow, as on any touch screen. A finger that a busy machine lifts late does not tap.
+    const tap = async () => {
+      await dispatch(id, [touch('START', { x: 10, y: 210 }), touch('END')])
+      return (await evaluate<string[]>(id, 'seen')).at(-1)
+    }
+    await expect.poll(tap).toBe('click 10,10 0/0')
     const [from, to] = [500, 200]
     const moves = Array.from({ length: 15 }, (_, step) =>
       touch('MOVE', { x: 400, y: from - ((step + 1) * (from - to)) / 15 }),

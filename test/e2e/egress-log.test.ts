@@ -55,8 +55,11 @@ const PAGE = `<title>All that fails</title><script src="/script.js"></script><sc
   })
 </script>`
 
-const { tabwire, site, start, terminate, get } = withApp(() =>
-  startPagesSite({ '/': PAGE, '/script.js': SCRIPT, '/fine': 'fine', '/named': 'named' }),
+const { tabwire, site, start, terminate, get } = withApp(
+  () => startPagesSite({ '/': PAGE, '/script.js': SCRIPT, '/fine': 'fine', '/named': 'named' }),
+  {},
+  // What is recorded only at the end is, however slow the browser is.
+  { deadlines: { flush: 20_000 } },
 )
 let failing: Unreachable
 beforeAll(async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ClientActionRecorder, type Outcome } from '../../../src/adapters/playwright/relay/client-action-recorder.ts'
 import type { ClientAct } from '../../../src/ports/browser/cdp-client.ts'
+import { FAKE_TURN_MS } from '../../support/time-limits.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -24,7 +25,7 @@ test('keys are one act however late the page answers to each', () => {
     }
   }
   expect(reported()).toEqual([])
-  vi.advanceTimersByTime(100)
+  vi.advanceTimersByTime(100 + FAKE_TURN_MS)
   expect(reported()).toEqual([{ type: 'TYPE', text: '•••••• (3 characters)' }])
   expect(vi.getTimerCount()).toBe(0)
 })
@@ -32,9 +33,9 @@ test('keys are one act however late the page answers to each', () => {
 test('keys with a pause after the answer are two acts', () => {
   const { reported, key, answer } = recording()
   answer(key('keyDown', 'a'))
-  vi.advanceTimersByTime(500)
+  vi.advanceTimersByTime(500 + FAKE_TURN_MS)
   answer(key('keyDown', 'b'))
-  vi.advanceTimersByTime(500)
+  vi.advanceTimersByTime(500 + FAKE_TURN_MS)
   expect(reported()).toHaveLength(2)
 })
 
@@ -54,7 +55,7 @@ test('keys that are never answered are told after five seconds, and a late answe
   const outcome = key('keyDown', 'a')
   vi.advanceTimersByTime(4_999)
   expect(reported()).toEqual([])
-  vi.advanceTimersByTime(1)
+  vi.advanceTimersByTime(1 + FAKE_TURN_MS)
   expect(reported()).toHaveLength(1)
   answer(outcome)
   expect(vi.getTimerCount()).toBe(0)

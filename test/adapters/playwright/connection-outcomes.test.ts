@@ -7,6 +7,7 @@ import type { ConnectionFailure, ConnectionOutcome, EgressPolicy } from '../../.
 import { fakeCdpConnection } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
+import { FAKE_TURN_MS } from '../../support/time-limits.ts'
 
 const PORT = 40_000
 const HIDDEN = 'net::ERR_SOCKS_CONNECTION_FAILED'
@@ -66,7 +67,7 @@ describe('why a connection failed', () => {
     expect([late, never]).toEqual([[], []])
     outcomes.received(outcome({ failure: PRIVATE }))
     expect(late).toEqual(['BLOCKED (private address)'])
-    vi.advanceTimersByTime(2_000)
+    vi.advanceTimersByTime(2_000 + FAKE_TURN_MS)
     expect(never).toEqual([HIDDEN])
     const again = asked(outcomes, HIDDEN)
     outcomes.settle()
@@ -77,7 +78,7 @@ describe('why a connection failed', () => {
   test('a reset behind a proxy of the user may be just that', () => {
     const outcomes = new ConnectionOutcomes(PORT, UPSTREAM)
     const reset = asked(outcomes, 'net::ERR_CONNECTION_RESET')
-    vi.advanceTimersByTime(250)
+    vi.advanceTimersByTime(250 + FAKE_TURN_MS)
     expect(reset).toEqual(['net::ERR_CONNECTION_RESET'])
     outcomes.received(
       outcome({ failure: { code: 'UPSTREAM_FAILED', netError: 'net::ERR_TUNNEL_CONNECTION_FAILED', rule: null } }),

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readAutoAttach } from '../../../src/adapters/playwright/cdp/barrier/auto-attach.ts'
 import { RUN } from '../../../src/adapters/playwright/cdp/barrier/release-barrier.ts'
+import { FAKE_TURN_MS } from '../../support/time-limits.ts'
 import { HOLD, ROOT, scene } from './barrier-scene.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -277,7 +278,7 @@ describe('a client that asks a popup without an opener, which answers nothing be
     ask('Network.enable', 'a1')
     vi.advanceTimersByTime(249)
     expect(runs()).toEqual([])
-    vi.advanceTimersByTime(1)
+    vi.advanceTimersByTime(1 + FAKE_TURN_MS)
     expect(runs()).toEqual(['run s1', 'forced a1'])
   })
 

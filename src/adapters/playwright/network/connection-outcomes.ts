@@ -1,3 +1,4 @@
+import { startLateTimer } from '../../../async/late-timer.ts'
 import type { ConnectionFailure, ConnectionOutcome, EgressMode, EgressPolicy } from '../../../ports/egress/egress.ts'
 import { parseHost, formatAddress } from '../../../egress/network-address.ts'
 import { refusingRule } from '../../../egress/refusal.ts'
@@ -34,7 +35,7 @@ interface Waiting {
   settle(failure: ConnectionFailure | null): void
   /** There may be no better text than the browser's. */
   mayBeNone: boolean
-  timer: NodeJS.Timeout
+  stopWaiting(): void
 }
 
 /** The failure of a request that was rejected by a rule of ours. */
@@ -152,7 +153,7 @@ export class ConnectionOutcomes {
       since: from,
       settle,
       mayBeNone: words === RESET,
-      timer: setTimeout(() => this.#giveUp(waiting), words === RESET ? LATE_RESET_MS : LATE_OUTCOME_MS),
+      stopWaiting: startLateTimer(() => this.#giveUp(waiting), words === RESET ? LATE_RESET_MS : LATE_OUTCOME_MS),
     }
     this.#waiting.add(waiting)
     if (this.#waiting.size > MAX_WAITING) this.#giveUp(waiting)
@@ -160,7 +161,7 @@ export class ConnectionOutcomes {
 
   #settle(waiting: Waiting, failure: ConnectionFailure | null): void {
     if (!this.#waiting.delete(waiting)) return
-    clearTimeout(waiting.timer)
+    waiting.stopWaiting()
     waiting.settle(failure)
   }
 

@@ -1,3 +1,4 @@
+import { startLateTimer } from '../../../async/late-timer.ts'
 import type { WebSocketEnd } from '../../../ports/egress/egress.ts'
 
 /** How long after the browser the proxy may report the end. */
@@ -6,7 +7,7 @@ const LATE_MS = 250
 const MAX = 1_000
 
 interface Waiting {
-  timer: NodeJS.Timeout
+  stopWaiting(): void
   done(end: WebSocketEnd | null): void
 }
 
@@ -39,9 +40,7 @@ export class SocketEnds {
       this.#ends.delete(key)
       return done(known)
     }
-    // After a long turn, reports of the proxy received meanwhile are processed first.
-    const late = () => setImmediate(() => this.#settle(key, null))
-    this.#waiting.set(key, { timer: setTimeout(late, LATE_MS), done })
+    this.#waiting.set(key, { stopWaiting: startLateTimer(() => this.#settle(key, null), LATE_MS), done })
     const [oldest] = this.#waiting.keys()
     if (oldest !== undefined && this.#waiting.size > MAX) this.#settle(oldest, null)
   }
@@ -55,7 +54,7 @@ export class SocketEnds {
     const waiting = this.#waiting.get(key)
     if (!waiting) return
     this.#waiting.delete(key)
-    clearTimeout(waiting.timer)
+    waiting.stopWaiting()
     waiting.done(end)
   }
 }

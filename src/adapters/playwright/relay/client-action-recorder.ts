@@ -1,3 +1,4 @@
+import { startLateTimer } from '../../../async/late-timer.ts'
 import type { ActionError, ActionType } from '../../../ports/browser/action.ts'
 import type { ClientAct } from '../../../ports/browser/cdp-client.ts'
 import { charactersOf, maskOf } from '../actions/site/secret-fields.ts'
@@ -53,7 +54,7 @@ export interface ClientLoads {
 export class ClientActionRecorder {
   readonly #acted: (act: ClientAct) => void
   #gathered: Gathered | null = null
-  #timer: NodeJS.Timeout | undefined
+  #stopWaiting: () => void = () => undefined
   /** The character of the key that went down is counted, and may be said once more. */
   #isCharCounted = false
 
@@ -96,7 +97,7 @@ export class ClientActionRecorder {
 
   /** Tells what is still being gathered. */
   flush(): void {
-    clearTimeout(this.#timer)
+    this.#stopWaiting()
     const gathered = this.#gathered
     this.#gathered = null
     if (!gathered) return
@@ -178,8 +179,8 @@ export class ClientActionRecorder {
   }
 
   #awaitNext({ unanswered }: Gathered): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.flush(), unanswered > 0 ? ANSWER_MS : GATHER_MS)
+    this.#stopWaiting()
+    this.#stopWaiting = startLateTimer(() => this.flush(), unanswered > 0 ? ANSWER_MS : GATHER_MS)
   }
 }
 

@@ -1,3 +1,4 @@
+import { startLateTimer } from '../../../../async/late-timer.ts'
 import type { TargetInfo } from '../protocol/cdp-events.ts'
 import type { CdpSessionOwner } from './cdp-session-owner.ts'
 
@@ -61,7 +62,8 @@ interface Holder {
 
 interface Asking {
   unanswered: number
-  silence: NodeJS.Timeout | undefined
+  /** Cancels the release for its silence. */
+  heard(): void
 }
 
 /** A target that stays paused until all its holders have released it. */
@@ -99,7 +101,7 @@ export class PausedTarget {
   /** A paused session was reported to its owner. */
   arrived(session: HoldingSession): void {
     const holder = this.#holderOf(session.owner)
-    holder.sessions.set(session, { unanswered: 0, silence: undefined })
+    holder.sessions.set(session, { unanswered: 0, heard: () => undefined })
     holder.expectedBy = null
     if (session.parent) session.parent.misses = false
   }
@@ -148,7 +150,7 @@ export class PausedTarget {
     if (this.#processed.has(session)) this.#processed.set(session, true)
     const holder = this.#holders.get(session.owner)
     if (!holder) return
-    clearTimeout(holder.sessions.get(session)?.silence)
+    holder.sessions.get(session)?.heard()
     holder.sessions.delete(session)
     if (holder.expectedBy === session) holder.expectedBy = null
     if (holder.sessions.size === 0 && holder.expectedBy === null) this.#holders.delete(session.owner)
@@ -177,11 +179,11 @@ export class PausedTarget {
   }
 
   #awaitSilence(session: HoldingSession, asking: Asking): void {
-    clearTimeout(asking.silence)
+    asking.heard()
     if (asking.unanswered === 0) return
     const silent = () =>
       this.release(session, { answer: () => undefined, send: () => this.#host.resumeTarget(session.id!) })
-    asking.silence = setTimeout(silent, SILENCE_MS)
+    asking.heard = startLateTimer(silent, SILENCE_MS)
   }
 
   #dismissAbsent(): void {
@@ -223,8 +225,7 @@ export class PausedTarget {
     if (this.#isOver) return
     this.#isOver = true
     for (const timer of this.#timers) clearTimeout(timer)
-    for (const { sessions } of this.#holders.values())
-      for (const { silence } of sessions.values()) clearTimeout(silence)
+    for (const { sessions } of this.#holders.values()) for (const asking of sessions.values()) asking.heard()
     this.#host.ended(isReleased)
     // The first release that the browser processes resumes the target, and its script may open a dialog. The browser
     // would respond to the other releases only after that, and Playwright would learn of a dialog in a page that it
