@@ -4,7 +4,7 @@ import { openDatabase } from '../src/adapters/postgres/connection/open-database.
 import { createLogger } from '../src/logger.ts'
 import { ENTRY_VERSION } from '../src/contract/entries/upgrades.ts'
 import { encodeGlobalId } from '../src/contract/global-id.ts'
-import type { SessionPosition } from '../src/ports/store.ts'
+import type { SessionPosition } from '../src/ports/store/store.ts'
 import type { DatabaseSpace } from './database-space.ts'
 import type { GraphqlClient } from './graphql-client.ts'
 

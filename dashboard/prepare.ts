@@ -31,8 +31,8 @@ writeFileSync(
 /** Fragments are also exported by themselves. */
 const rules = specifiedRules.filter((rule) => rule !== NoUnusedFragmentsRule)
 const operations: Record<string, unknown> = {
-  ...(await import('./src/operations.ts')),
-  ...(await import('./src/log-operations.ts')),
+  ...(await import('./src/api/operations.ts')),
+  ...(await import('./src/api/log-operations.ts')),
 }
 const errors = Object.entries(operations).flatMap(([name, document]) =>
   validate(schema, parse(print(document as Parameters<typeof print>[0])), rules).map(

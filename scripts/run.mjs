@@ -112,6 +112,7 @@ async function check() {
           'run',
           'test/architecture.test.ts',
           'test/architecture-programs.test.ts',
+          'test/architecture-technologies.test.ts',
           'test/source-files.test.ts',
           'test/documents.test.ts',
         ),

@@ -10,9 +10,9 @@ import { RemoteSessions } from './domain/remote/remote-sessions.ts'
 import { ServedCalls } from './domain/remote/served-calls.ts'
 import type { SessionDirectory } from './domain/sessions/session-directory.ts'
 import type { Logger } from './logger.ts'
-import type { Bus } from './ports/bus.ts'
-import type { MachineDialer, Messenger } from './ports/machine-link.ts'
-import type { Store } from './ports/store.ts'
+import type { Bus } from './ports/machines/bus.ts'
+import type { MachineDialer, Messenger } from './ports/machines/machine-link.ts'
+import type { Store } from './ports/store/store.ts'
 import { MachineConnections } from './server/machine-connections.ts'
 
 /** The part of a server that is one of several: loaded only where it is. */

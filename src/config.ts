@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import type { z } from 'zod'
 import { environment } from './environment.ts'
-import type { CaptureOptions } from './ports/capture.ts'
-import type { EgressMode, HostRule } from './ports/egress.ts'
-import type { RedactionRules } from './ports/redaction.ts'
+import type { CaptureOptions } from './ports/browser/capture.ts'
+import type { EgressMode, HostRule } from './ports/egress/egress.ts'
+import type { RedactionRules } from './ports/sessions/redaction.ts'
 
 export type DatabaseConfig = { kind: 'embedded' } | { kind: 'server'; url: string }
 

@@ -2,10 +2,10 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import proxyAddr from 'proxy-addr'
 import { z } from 'zod'
-import { isRe2 } from './contract/re2.ts'
+import { isRe2 } from './contract/input/re2.ts'
 import { readHostRule } from './egress/host-rule.ts'
-import type { HostRule } from './ports/egress.ts'
-import { DEFAULT_REDACTION, REDACTION_LIMITS, type RedactionRules } from './ports/redaction.ts'
+import type { HostRule } from './ports/egress/egress.ts'
+import { DEFAULT_REDACTION, REDACTION_LIMITS, type RedactionRules } from './ports/sessions/redaction.ts'
 
 const anyWholeNumber = (from: number, to: number) =>
   z

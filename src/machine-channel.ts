@@ -1,5 +1,5 @@
 import type { RawData, WebSocket } from 'ws'
-import type { MachineChannel } from './ports/machine-link.ts'
+import type { MachineChannel } from './ports/machines/machine-link.ts'
 
 /** A call over a connection to another machine: by WebSocket, at either end. */
 

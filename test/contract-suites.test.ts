@@ -20,9 +20,9 @@ const openersOf = (port: string) =>
   )
 
 const PORTS = [
-  ['Store', 'describeStore', 'store.ts', 1],
-  ['ArtifactStore', 'describeArtifactStore', 'artifact-store.ts', 2],
-  ['Bus', 'describeBus', 'bus.ts', 1],
+  ['Store', 'describeStore', 'store/store.ts', 1],
+  ['ArtifactStore', 'describeArtifactStore', 'artifacts/artifact-store.ts', 2],
+  ['Bus', 'describeBus', 'machines/bus.ts', 1],
 ] as const
 
 test.each(PORTS)('every %s passes the suite of its contract', (port, suite, _, least) => {
@@ -36,7 +36,7 @@ test.each(PORTS)('every %s passes the suite of its contract', (port, suite, _, l
 
 const WITH_METHODS = [
   ...PORTS.map(([port, , file]) => [port, file] as const),
-  ['StartStore', 'start-store.ts'] as const,
+  ['StartStore', 'store/start-store.ts'] as const,
 ]
 
 test.each(WITH_METHODS)('every method of %s is part of its contract', (port, file) => {

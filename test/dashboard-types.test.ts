@@ -16,9 +16,9 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 async function complaintsAbout(code: string): Promise<string> {
   const imports = `
     import type { ResultOf, VariablesOf } from 'gql.tada'
-    import { graphql } from '../../src/graphql.ts'
-    import { WatchConsole } from '../../src/log-operations.ts'
-    import { StartSession } from '../../src/operations.ts'
+    import { graphql } from '../../src/api/graphql.ts'
+    import { WatchConsole } from '../../src/api/log-operations.ts'
+    import { StartSession } from '../../src/api/operations.ts'
     void graphql, WatchConsole, StartSession
     type Line = ResultOf<typeof WatchConsole>['consoleMessages']['entries'][number]
     export type Start = VariablesOf<typeof StartSession>

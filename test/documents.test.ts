@@ -86,6 +86,9 @@ describe('ARCHITECTURE.md', () => {
       'adapters/playwright',
       'adapters/postgres',
       'adapters/egress',
+      'ports',
+      'contract',
+      '../dashboard/src',
     ]
     const folders = divided.flatMap((path) => foldersOf(`src/${path}`).filter((name) => name.endsWith('/')))
     const missing = [...foldersOf('src'), ...folders].filter(

@@ -1,12 +1,12 @@
 import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
-import { liveLinkOf } from './live-link.ts'
-import { LiveLinkPage } from './panels/live-link-page.tsx'
-import { signIn } from './sign-in.ts'
+import { liveLinkOf } from './live-view/live-link.ts'
+import { LiveLinkPage } from './live-view/live-link-page.tsx'
+import { signIn } from './sign-in/sign-in.ts'
 import './styles/base.css'
 import './styles/parts.css'
 import './styles/pages.css'
-import { applyTheme, storedTheme } from './theme.ts'
+import { applyTheme, storedTheme } from './base/theme.ts'
 
 applyTheme(storedTheme())
 const root = createRoot(document.querySelector('#root')!)

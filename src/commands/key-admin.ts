@@ -1,4 +1,4 @@
-import type { Scope } from '../ports/scope.ts'
+import type { Scope } from '../ports/access/scope.ts'
 
 /** A key as it is displayed. Its id is the global id that the API uses. */
 export interface ListedKey {

@@ -1,4 +1,4 @@
-import type { Scope } from '../ports/scope.ts'
+import type { Scope } from '../ports/access/scope.ts'
 import type { KeyAdmin, ListedKey } from './key-admin.ts'
 import { serverApi } from './server-api.ts'
 

@@ -1,5 +1,5 @@
 import { KEY_MODIFIER, MOUSE_BUTTON } from './actions/click.ts'
-import { defineInput, defineOneOf, field, type EnumDefinition, type FieldValues } from './input-field.ts'
+import { defineInput, defineOneOf, field, type EnumDefinition, type FieldValues } from './input/input-field.ts'
 
 /** Limits of one call. Texts in UTF-16 code units. */
 export const INPUT_LIMITS = { events: 100, typed: 1_000, pasted: 100_000, fingers: 10 } as const

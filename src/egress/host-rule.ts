@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js'
-import type { HostRule } from '../ports/egress.ts'
+import type { HostRule } from '../ports/egress/egress.ts'
 import { formatAddress, formsOf, parseAddress, parseHost, type NetworkAddress } from './network-address.ts'
 
 /** Longer than any host name with a port. */

@@ -1,4 +1,4 @@
-import type { EgressMode, EgressPolicy } from '../ports/egress.ts'
+import type { EgressMode, EgressPolicy } from '../ports/egress/egress.ts'
 import { HostRules } from './host-rule.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import {

@@ -1,4 +1,4 @@
-import type { UpstreamProxy } from '../ports/egress.ts'
+import type { UpstreamProxy } from '../ports/egress/egress.ts'
 import { formatAddress, parseHost } from './network-address.ts'
 
 const LONGEST = 2_000

@@ -1,4 +1,4 @@
-import type { MachineRecord } from '../ports/machine-store.ts'
+import type { MachineRecord } from '../ports/machines/machine-store.ts'
 import { MAX_DRAIN_SECONDS } from '../domain/machines/drain.ts'
 import { builder } from './base/builder.ts'
 import { COST } from './base/complexity.ts'

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { SIGN_IN_KEY_NAME } from '../../src/ports/api-key.ts'
-import { SCOPES } from '../../src/ports/scope.ts'
-import type { Store } from '../../src/ports/store.ts'
+import { SIGN_IN_KEY_NAME } from '../../src/ports/access/api-key.ts'
+import { SCOPES } from '../../src/ports/access/scope.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 import { sampleApiKey } from './store-samples.ts'
 
 /** Part of the store contract: API keys. */

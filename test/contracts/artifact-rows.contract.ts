@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { ArtifactRecord } from '../../src/ports/artifact.ts'
-import type { Store } from '../../src/ports/store.ts'
+import type { ArtifactRecord } from '../../src/ports/artifacts/artifact.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 import { consoleMessage, insertWith, sampleSession } from './store-samples.ts'
 
 const HOUR_MS = 60 * 60 * 1000

@@ -8,7 +8,7 @@ import {
   StorageFull,
   StorageUnavailable,
   type ArtifactStore,
-} from '../../src/ports/artifact-store.ts'
+} from '../../src/ports/artifacts/artifact-store.ts'
 
 const MB = 1024 * 1024
 const NEVER = new AbortController().signal

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openDiskArtifactStore } from '../../src/adapters/artifacts/disk.ts'
-import { StorageUnavailable } from '../../src/ports/artifact-store.ts'
+import { StorageUnavailable } from '../../src/ports/artifacts/artifact-store.ts'
 import { watchDisk } from '../support/watched-disk.ts'
 import { describeArtifactStore } from './artifact-store.contract.ts'
 

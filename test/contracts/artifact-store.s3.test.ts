@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openS3ArtifactStore } from '../../src/adapters/artifacts/s3.ts'
 import { createLogger } from '../../src/logger.ts'
-import { StorageUnavailable, type ArtifactStore } from '../../src/ports/artifact-store.ts'
+import { StorageUnavailable, type ArtifactStore } from '../../src/ports/artifacts/artifact-store.ts'
 import { startS3, type TestS3 } from '../support/s3-server.ts'
 import { describeArtifactStore, manyBytes } from './artifact-store.contract.ts'
 

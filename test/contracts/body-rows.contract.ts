@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { BodyData } from '../../src/contract/entries/body.ts'
-import type { StoredBody } from '../../src/ports/body.ts'
-import type { ForgottenTo, Store } from '../../src/ports/store.ts'
+import type { StoredBody } from '../../src/ports/log/body.ts'
+import type { ForgottenTo, Store } from '../../src/ports/store/store.ts'
 import { insertWith, networkRequest, numbered, readAll, sampleSession, statusChange } from './store-samples.ts'
 
 const QUOTA = 1_000_000

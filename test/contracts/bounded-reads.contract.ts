@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
-import type { Store } from '../../src/ports/store.ts'
+import type { EntryFilter, LogEntry } from '../../src/ports/log/log-entry.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 import { readingFor } from '../../src/async/current-reader.ts'
 import { consoleMessage, insertWith, networkRequest } from './store-samples.ts'
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Bus } from '../../src/ports/bus.ts'
+import type { Bus } from '../../src/ports/machines/bus.ts'
 
 /** What every Bus does. `open` gives two that are connected: those of one machine may be the same. */
 export function describeBus(name: string, open: () => Promise<readonly [Bus, Bus]>): void {

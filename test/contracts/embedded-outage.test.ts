@@ -9,8 +9,8 @@ import { RESTART_TIMING } from '../../src/adapters/postgres/embedded/embedded-da
 import { openDatabase } from '../../src/adapters/postgres/connection/open-database.ts'
 import { openStore } from '../../src/adapters/postgres/store.ts'
 import { createLogger } from '../../src/logger.ts'
-import { StoreFull, StoreUnavailable } from '../../src/ports/store-errors.ts'
-import type { Store } from '../../src/ports/store.ts'
+import { StoreFull, StoreUnavailable } from '../../src/ports/store/store-errors.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
 import { consoleMessage, insertWith, numbered, readAll, statusChange } from './store-samples.ts'
 

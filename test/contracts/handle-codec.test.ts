@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BadUserInput } from '../../src/domain/kernel/errors.ts'
-import { StoreUnavailable } from '../../src/ports/store-errors.ts'
+import { StoreUnavailable } from '../../src/ports/store/store-errors.ts'
 import { decode, decodeError, encode, encodeError } from '../../src/domain/remote/codec.ts'
 
 const NEVER = new AbortController().signal

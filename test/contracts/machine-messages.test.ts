@@ -4,7 +4,7 @@ import { callContext, replyContext } from '../../src/domain/remote/call-messages
 import { decode, encode } from '../../src/domain/remote/codec.ts'
 import { MachineSecret } from '../../src/domain/remote/machine-secret.ts'
 import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
-import type { PageState } from '../../src/ports/browser.ts'
+import type { PageState } from '../../src/ports/browser/browser.ts'
 import { startCuttableProxy } from '../support/cuttable-proxy.ts'
 import { linkMachines, type LinkOptions } from '../support/linked-machines.ts'
 import { startNats, type TestNats } from '../support/nats-server.ts'

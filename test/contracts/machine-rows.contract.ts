@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import type { MachineReport } from '../../src/ports/machine-store.ts'
-import type { Store } from '../../src/ports/store.ts'
+import type { MachineReport } from '../../src/ports/machines/machine-store.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 import { describeStartRows } from './start-rows.contract.ts'
 import { consoleMessage, numbered, sampleSession, statusChange } from './store-samples.ts'
 

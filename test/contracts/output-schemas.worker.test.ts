@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { WorkerSchemas } from '../../src/adapters/json-schema/worker-schemas.ts'
-import { OutputSchemaInvalid } from '../../src/ports/output-schema.ts'
+import { OutputSchemaInvalid } from '../../src/ports/tasks/output-schema.ts'
 
 const schemas = new WorkerSchemas()
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import type { ProfileRecord } from '../../src/ports/profile.ts'
-import type { Store } from '../../src/ports/store.ts'
+import type { ProfileRecord } from '../../src/ports/sessions/profile.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 
 const sampleProfile = (members: Partial<ProfileRecord> = {}): ProfileRecord => ({
   id: randomUUID(),

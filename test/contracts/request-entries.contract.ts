@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { textsOfRequest } from '../../src/contract/entries/request-texts.ts'
-import type { LogEntry } from '../../src/ports/log-entry.ts'
-import type { Store, StoredRequest } from '../../src/ports/store.ts'
-import { UnstorableBatch } from '../../src/ports/store-errors.ts'
+import type { LogEntry } from '../../src/ports/log/log-entry.ts'
+import type { Store, StoredRequest } from '../../src/ports/store/store.ts'
+import { UnstorableBatch } from '../../src/ports/store/store-errors.ts'
 import { insertWith, networkRequest, numbered, readAll, statusChange } from './store-samples.ts'
 
 /** Part of the store contract: entries of requests, which may be stored as they were written. */

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { openDiskArtifactStore } from '../../src/adapters/artifacts/disk.ts'
 import { TabwireError } from '../../src/domain/kernel/errors.ts'
 import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
-import type { LogEntry } from '../../src/ports/log-entry.ts'
+import type { LogEntry } from '../../src/ports/log/log-entry.ts'
 import { KeepingClient } from '../support/keeping-client.ts'
 import { OWNER, type useLiveSessions } from '../support/live-sessions.ts'
 import { blockingModel } from '../support/blocking-model.ts'

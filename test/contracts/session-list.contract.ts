@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { SessionFilter, SessionPosition, Store } from '../../src/ports/store.ts'
+import type { SessionFilter, SessionPosition, Store } from '../../src/ports/store/store.ts'
 import { sampleSession } from './store-samples.ts'
 
 /** Part of the store contract: lists of sessions. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { NO_HOLDER } from '../../src/ports/session-record.ts'
-import type { Claimant } from '../../src/ports/start-store.ts'
-import type { Store } from '../../src/ports/store.ts'
+import { NO_HOLDER } from '../../src/ports/sessions/session-record.ts'
+import type { Claimant } from '../../src/ports/store/start-store.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 import { StartModel } from '../support/start-model.ts'
 import { numbered, sampleSession, statusChange } from './store-samples.ts'
 

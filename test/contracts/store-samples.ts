@@ -1,13 +1,13 @@
 import { withoutBodies } from '../../src/contract/entries/body.ts'
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
-import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
-import { CONSOLE_LEVELS, REQUEST_OUTCOMES, SESSION_EVENT_KINDS } from '../../src/ports/log-entry.ts'
-import type { ApiKeyRecord } from '../../src/ports/api-key.ts'
-import { DEFAULT_CAPTURE } from '../../src/ports/capture.ts'
-import { NO_EMULATION } from '../../src/ports/emulation.ts'
-import type { SessionRecord } from '../../src/ports/session-record.ts'
-import type { Store } from '../../src/ports/store.ts'
+import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log/log-entry.ts'
+import { CONSOLE_LEVELS, REQUEST_OUTCOMES, SESSION_EVENT_KINDS } from '../../src/ports/log/log-entry.ts'
+import type { ApiKeyRecord } from '../../src/ports/access/api-key.ts'
+import { DEFAULT_CAPTURE } from '../../src/ports/browser/capture.ts'
+import { NO_EMULATION } from '../../src/ports/browser/emulation.ts'
+import type { SessionRecord } from '../../src/ports/sessions/session-record.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 
 export function sampleSession(members: Partial<SessionRecord> = {}): SessionRecord {
   const now = Date.now()

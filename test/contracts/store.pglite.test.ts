@@ -15,7 +15,7 @@ import { maintain } from '../../src/adapters/postgres/embedded/embedded-maintena
 import { DatabaseUnusable, openDatabase } from '../../src/adapters/postgres/connection/open-database.ts'
 import { openStore } from '../../src/adapters/postgres/store.ts'
 import { createLogger } from '../../src/logger.ts'
-import { StoreUnavailable } from '../../src/ports/store-errors.ts'
+import { StoreUnavailable } from '../../src/ports/store/store-errors.ts'
 import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
 import { describeStore } from './store.contract.ts'
 import { insertWith, numbered, readAll, statusChange } from './store-samples.ts'

@@ -12,9 +12,9 @@ import {
   type EntryDraft,
   type LogEntry,
   type SessionEventKind,
-} from '../../src/ports/log-entry.ts'
-import { StoreUnavailable } from '../../src/ports/store-errors.ts'
-import type { Scope } from '../../src/ports/scope.ts'
+} from '../../src/ports/log/log-entry.ts'
+import { StoreUnavailable } from '../../src/ports/store/store-errors.ts'
+import type { Scope } from '../../src/ports/access/scope.ts'
 import { startPostgres, type TestPostgres } from '../support/databases.ts'
 import { describeStore } from './store.contract.ts'
 import {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import type { Store } from '../../src/ports/store.ts'
-import type { TaskRecord } from '../../src/ports/task.ts'
+import type { Store } from '../../src/ports/store/store.ts'
+import type { TaskRecord } from '../../src/ports/tasks/task.ts'
 import { sampleSession } from './store-samples.ts'
 
 const sampleTask = (members: Partial<TaskRecord> = {}): TaskRecord => ({

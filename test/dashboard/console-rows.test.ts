@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { FoldedLines, rowWith, type ConsoleRow } from '../../dashboard/src/console-rows.ts'
-import type { ConsoleLine } from '../../dashboard/src/session-logs.ts'
+import { FoldedLines, rowWith, type ConsoleRow } from '../../dashboard/src/console/console-rows.ts'
+import type { ConsoleLine } from '../../dashboard/src/log/session-logs.ts'
 
 let sequence = 0
 

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { findInJson, jsonOf, leafText, memberOf, namesOf, type JsonLeaf } from '../../dashboard/src/json-document.ts'
-import { findInText, patternOf } from '../../dashboard/src/text-search.ts'
+import {
+  findInJson,
+  jsonOf,
+  leafText,
+  memberOf,
+  namesOf,
+  type JsonLeaf,
+} from '../../dashboard/src/base/json-document.ts'
+import { findInText, patternOf } from '../../dashboard/src/base/text-search.ts'
 
 describe('a document is a tree', () => {
   test('where it is an object or a list that is whole', () => {

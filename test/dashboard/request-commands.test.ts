@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { curlOf, fetchOf, type CopiedBody, type CopiedRequest } from '../../dashboard/src/request-commands.ts'
+import { curlOf, fetchOf, type CopiedBody, type CopiedRequest } from '../../dashboard/src/network/request-commands.ts'
 
 const request = (more: Partial<CopiedRequest> = {}): CopiedRequest => ({
   method: 'GET',

@@ -3,7 +3,7 @@ import { encodeEntryCursor } from '../../src/domain/kernel/cursor.ts'
 import { DeliveryBudget } from '../../src/domain/log/reading/delivery.ts'
 import { LogReader } from '../../src/domain/log/reading/log-reader.ts'
 import { OperationReads, RESPONSE_LIMITS, ResponseTooLarge } from '../../src/domain/log/reading/operation-reads.ts'
-import type { LogEntry } from '../../src/ports/log-entry.ts'
+import type { LogEntry } from '../../src/ports/log/log-entry.ts'
 import { ALL, line, newLog, oneTo, sequences, store, useStore } from '../support/session-log.ts'
 
 useStore()

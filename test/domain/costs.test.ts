@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { sumOfCosts } from '../../src/domain/tasks/running-task.ts'
-import type { Cost } from '../../src/ports/task.ts'
+import type { Cost } from '../../src/ports/tasks/task.ts'
 
 const cost = (usd: number | null): Cost => ({ inputTokens: 100, outputTokens: 10, usd })
 

@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
-import { StoreFull } from '../../src/ports/store-errors.ts'
-import type { Store } from '../../src/ports/store.ts'
+import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log/log-entry.ts'
+import { StoreFull } from '../../src/ports/store/store-errors.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 import { faultyStore } from '../support/faulty-store.ts'
 import {
   history,

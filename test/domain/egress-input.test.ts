@@ -4,7 +4,7 @@ import { BadUserInput } from '../../src/domain/kernel/errors.ts'
 import { hashOfOptions } from '../../src/domain/sessions/input/idempotency.ts'
 import { refusePageAddress } from '../../src/domain/kernel/navigation-policy.ts'
 import { parseStartSession, type StartSessionInput } from '../../src/domain/sessions/input/session-input.ts'
-import type { EgressMode, EgressPolicy } from '../../src/ports/egress.ts'
+import type { EgressMode, EgressPolicy } from '../../src/ports/egress/egress.ts'
 import { describeUpstream, upstreamParts } from '../../src/egress/upstream-proxy.ts'
 
 const server = (mode: EgressMode, ...allow: string[]): ServerEgress => ({ mode, allow })

@@ -12,7 +12,7 @@ import type { SessionDirectory } from '../../src/domain/sessions/session-directo
 import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
 import { pendingRequests, terminateSession, terminateSessions } from '../../src/domain/sessions/session-requests.ts'
 import { createLogger } from '../../src/logger.ts'
-import type { TaskRecord } from '../../src/ports/task.ts'
+import type { TaskRecord } from '../../src/ports/tasks/task.ts'
 import { ALL, line, newLog, readAll, store, useStore } from '../support/session-log.ts'
 
 /** A session of another process ends between two queries: found as running, it has no handle, or one that refuses. */

@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { CursorInvalid, decodeEntryCursor, encodeEntryCursor } from '../../src/domain/kernel/cursor.ts'
 import type { LogBatch } from '../../src/domain/log/reading/log-follower.ts'
 import { LogReader } from '../../src/domain/log/reading/log-reader.ts'
-import type { EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
+import type { EntryFilter, LogEntry } from '../../src/ports/log/log-entry.ts'
 import { faultyStore, type Fault } from '../support/faulty-store.ts'
 import {
   ALL,

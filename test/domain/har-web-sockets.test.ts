@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { HeldMessages } from '../../src/domain/exports/held-messages.ts'
-import { SESSION_EVENT_KINDS } from '../../src/ports/log-entry.ts'
+import { SESSION_EVENT_KINDS } from '../../src/ports/log/log-entry.ts'
 import { networkRequest } from '../contracts/store-samples.ts'
 import { closed, draftOf, harOf, opened, received, said, sent } from '../support/har-of-log.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { BODY_OMISSIONS } from '../../src/contract/entries/body.ts'
-import type { EntryDraft, EntryFilter } from '../../src/ports/log-entry.ts'
+import type { EntryDraft, EntryFilter } from '../../src/ports/log/log-entry.ts'
 import { networkRequest, statusChange } from '../contracts/store-samples.ts'
 import { closed, harOf, harText, opened } from '../support/har-of-log.ts'
 

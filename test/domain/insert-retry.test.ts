@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { insertWithRetry } from '../../src/domain/kernel/insert-retry.ts'
-import { StoreFull, StoreUnavailable } from '../../src/ports/store-errors.ts'
+import { StoreFull, StoreUnavailable } from '../../src/ports/store/store-errors.ts'
 
 /** An insertion whose calls end one after the other as given. */
 function inserting(...ends: (string | Error)[]) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { KEY_LOOKUP_LIMITS, KeyLookups, type KeyLookupLimits } from '../../src/domain/keys/key-lookups.ts'
-import type { ApiKeyRecord } from '../../src/ports/api-key.ts'
+import type { ApiKeyRecord } from '../../src/ports/access/api-key.ts'
 
 const HERE = '192.0.2.1'
 const THERE = '192.0.2.2'

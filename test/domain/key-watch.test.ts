@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { KeyWatch, type KeyWatchTimes } from '../../src/domain/keys/key-watch.ts'
 import { createLogger } from '../../src/logger.ts'
-import { StoreUnavailable } from '../../src/ports/store-errors.ts'
-import type { ApiKeyRecord } from '../../src/ports/api-key.ts'
+import { StoreUnavailable } from '../../src/ports/store/store-errors.ts'
+import type { ApiKeyRecord } from '../../src/ports/access/api-key.ts'
 
 /** A store whose keys the test revokes like another process, and whose responses it can delay or refuse. */
 function fakeStore() {

@@ -1,8 +1,8 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { LEASE_TIMING, LeaseKeeper } from '../../src/domain/machines/lease-keeper.ts'
 import { createLogger } from '../../src/logger.ts'
-import type { MachineStore } from '../../src/ports/machine-store.ts'
-import { StoreUnavailable } from '../../src/ports/store-errors.ts'
+import type { MachineStore } from '../../src/ports/machines/machine-store.ts'
+import { StoreUnavailable } from '../../src/ports/store/store-errors.ts'
 
 const REPORT = { address: null, version: '1', slots: 1, live: 0, queued: 0, warm: 0, draining: false }
 const away = () => Promise.reject(new StoreUnavailable(new Error('away')))

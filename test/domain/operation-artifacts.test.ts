@@ -3,9 +3,9 @@ import { expect, test, vi } from 'vitest'
 import { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
 import { OperationArtifacts } from '../../src/domain/artifacts/operation-artifacts.ts'
 import { createLogger } from '../../src/logger.ts'
-import type { ArtifactRecord } from '../../src/ports/artifact.ts'
-import type { ArtifactStore } from '../../src/ports/artifact-store.ts'
-import type { Store } from '../../src/ports/store.ts'
+import type { ArtifactRecord } from '../../src/ports/artifacts/artifact.ts'
+import type { ArtifactStore } from '../../src/ports/artifacts/artifact-store.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 
 test('the artifacts of a page of entries are found by a few queries, those of the caller alone', async () => {
   const kept = Array.from({ length: 1000 }, (_, index) => {

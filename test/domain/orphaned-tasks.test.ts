@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { OrphanedSessions } from '../../src/domain/local/orphaned-sessions.ts'
 import { createLogger } from '../../src/logger.ts'
-import type { TaskRecord } from '../../src/ports/task.ts'
+import type { TaskRecord } from '../../src/ports/tasks/task.ts'
 import { faultyStore } from '../support/faulty-store.ts'
 import { history, line, newLog, store, useStore } from '../support/session-log.ts'
 

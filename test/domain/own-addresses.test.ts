@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { EgressMode } from '../../src/ports/egress.ts'
+import type { EgressMode } from '../../src/ports/egress/egress.ts'
 import { refusalBy, refusingRule } from '../../src/egress/refusal.ts'
 import { OwnAddresses } from '../../src/egress/own-addresses.ts'
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { redactedEntry } from '../../src/domain/redaction/redacted-entry.ts'
 import { Redaction } from '../../src/domain/redaction/redaction.ts'
-import type { EntryDraft } from '../../src/ports/log-entry.ts'
+import type { EntryDraft } from '../../src/ports/log/log-entry.ts'
 import { consoleMessage, networkRequest } from '../contracts/store-samples.ts'
-import { NO_REDACTION } from '../../src/ports/redaction.ts'
+import { NO_REDACTION } from '../../src/ports/sessions/redaction.ts'
 
 function failedAction(url: string): EntryDraft<'ACTION'> {
   const details = { url, finalUrl: url, expression: 'token=abc' }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { redactedEntry } from '../../src/domain/redaction/redacted-entry.ts'
 import { Redaction, RedactionTooSlow } from '../../src/domain/redaction/redaction.ts'
-import { NO_REDACTION, type RedactionRules } from '../../src/ports/redaction.ts'
-import type { EntryDraft } from '../../src/ports/log-entry.ts'
+import { NO_REDACTION, type RedactionRules } from '../../src/ports/sessions/redaction.ts'
+import type { EntryDraft } from '../../src/ports/log/log-entry.ts'
 import { consoleMessage, networkRequest } from '../contracts/store-samples.ts'
 
 const redaction = (rules: Partial<RedactionRules> = {}) => new Redaction({ ...NO_REDACTION, ...rules })

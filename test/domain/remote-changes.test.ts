@@ -1,8 +1,8 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { RemoteChanges, type RemoteWatch } from '../../src/domain/local/remote-changes.ts'
 import { createLogger } from '../../src/logger.ts'
-import type { SessionRecord } from '../../src/ports/session-record.ts'
-import type { SessionQuery } from '../../src/ports/store.ts'
+import type { SessionRecord } from '../../src/ports/sessions/session-record.ts'
+import type { SessionQuery } from '../../src/ports/store/store.ts'
 import { sampleSession } from '../contracts/store-samples.ts'
 
 const OWN = 'this machine'

@@ -4,7 +4,7 @@ import { RequestTextsReader } from '../../src/contract/entries/request-texts-rea
 import { textsOfRequest } from '../../src/contract/entries/request-texts.ts'
 import { ENTRY_VERSION } from '../../src/contract/entries/upgrades.ts'
 import type { RequestCookie } from '../../src/contract/entries/network-request.ts'
-import type { EntryDraft } from '../../src/ports/log-entry.ts'
+import type { EntryDraft } from '../../src/ports/log/log-entry.ts'
 import { networkRequest } from '../contracts/store-samples.ts'
 
 type RequestData = EntryDraft<'NETWORK_REQUEST'>['data']

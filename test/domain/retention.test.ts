@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Retention } from '../../src/domain/sessions/retention.ts'
 import { createLogger } from '../../src/logger.ts'
-import { SIGN_IN_KEY_NAME } from '../../src/ports/api-key.ts'
+import { SIGN_IN_KEY_NAME } from '../../src/ports/access/api-key.ts'
 import { insertWith, networkRequest, sampleApiKey } from '../contracts/store-samples.ts'
 import { endDraft, endPatch, newLog, line, store, useStore } from '../support/session-log.ts'
 

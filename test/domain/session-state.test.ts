@@ -5,7 +5,7 @@ import {
   type SessionState,
   type SessionStateEvent,
 } from '../../src/domain/kernel/session-state.ts'
-import { SESSION_END_REASONS } from '../../src/ports/log-entry.ts'
+import { SESSION_END_REASONS } from '../../src/ports/log/log-entry.ts'
 
 const states: Record<string, SessionState> = {
   creating: { status: 'CREATING', endReason: null },

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { InProcessBus } from '../../src/adapters/bus/in-process.ts'
 import { SharedMachines } from '../../src/domain/machines/shared-machines.ts'
 import { createLogger } from '../../src/logger.ts'
-import type { Store } from '../../src/ports/store.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 
 test('a machine that has begun to listen since the last look is found', async () => {
   const other = { id: 'other', epoch: 7, address: null as string | null, leftAt: null, isAlive: true, slots: 1 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ApiKeys } from '../../src/domain/keys/api-keys.ts'
 import { SignIn } from '../../src/domain/keys/sign-in.ts'
 import { createLogger } from '../../src/logger.ts'
-import { SCOPES } from '../../src/ports/scope.ts'
+import { SCOPES } from '../../src/ports/access/scope.ts'
 import { store, useStore } from '../support/session-log.ts'
 
 useStore()

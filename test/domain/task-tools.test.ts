@@ -3,7 +3,7 @@ import { WorkerSchemas } from '../../src/adapters/json-schema/worker-schemas.ts'
 import { readCall, taskTools } from '../../src/domain/tasks/task-tools.ts'
 import { ACTION_KINDS } from '../../src/contract/actions/list.ts'
 import { encodeGlobalId } from '../../src/contract/global-id.ts'
-import type { Json } from '../../src/ports/json.ts'
+import type { Json } from '../../src/ports/base/json.ts'
 
 const schemas = new WorkerSchemas()
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Store } from '../../src/ports/store.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 import { faultyStore, type Fault } from '../support/faulty-store.ts'
 import { OWNER, useLiveSessions } from '../support/live-sessions.ts'
 import { history, store, useStore } from '../support/session-log.ts'

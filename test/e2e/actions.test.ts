@@ -308,3 +308,16 @@ describe('what is refused', () => {
     expect((await get(id))?.pages).toEqual([])
   })
 })
+
+test('whoever has the outcome of a step finds the session where the step has taken it', async () => {
+  const { id } = await start()
+  for (let turn = 0; turn < 12; turn += 1) {
+    await run(id, [{ navigate: { url: `${pages.url}/form?${turn}` } }])
+    expect(await get(id)).toMatchObject({ currentUrl: `${pages.url}/form?${turn}`, title: 'Actions' })
+    const expression = `history.pushState(null, '', '#${turn}'); document.title = 'turn ${turn}'`
+    await run(id, [{ evaluate: { expression } }])
+    const current = { url: `${pages.url}/form?${turn}#${turn}`, title: `turn ${turn}` }
+    expect(await get(id)).toMatchObject({ currentUrl: current.url, title: current.title, pages: [current] })
+  }
+  await terminate(id)
+})

@@ -9,7 +9,7 @@ import {
   type GraphQLObjectType,
 } from 'graphql'
 import { describe, expect, test } from 'vitest'
-import { SCOPES } from '../../src/ports/scope.ts'
+import { SCOPES } from '../../src/ports/access/scope.ts'
 import { initRawSocket } from '../server/raw-socket.ts'
 import { authorizationApp, MARKER, rootsOf } from '../support/authorization-app.ts'
 import { NEED_OF } from '../support/authorization-table.ts'

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readEntryData, unreadableEntry } from '../../src/contract/entries/read-entry.ts'
 import { ENTRY_VERSION } from '../../src/contract/entries/upgrades.ts'
 import type { LogPage } from '../../src/domain/log/reading/log-reader.ts'
-import { SESSION_EVENT_KINDS, type LogEntry, type SessionEventKind } from '../../src/ports/log-entry.ts'
+import { SESSION_EVENT_KINDS, type LogEntry, type SessionEventKind } from '../../src/ports/log/log-entry.ts'
 import { entryData, TYPE_OF } from '../support/owned-things.ts'
 import { SESSION_ID, startFakeServer, type FakeServer } from './fake-server.ts'
 

@@ -7,7 +7,7 @@ import {
   type GraphQLObjectType,
   type GraphQLSchema,
 } from 'graphql'
-import { SCOPES } from '../../src/ports/scope.ts'
+import { SCOPES } from '../../src/ports/access/scope.ts'
 import { NEED_OF, type Need } from './authorization-table.ts'
 
 /** A caller with a key of these scopes, or with a link to the live view of the live session. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { ChatModel } from '../../src/ports/chat-model.ts'
+import type { ChatModel } from '../../src/ports/tasks/chat-model.ts'
 
 /** Works until it is stopped: a task that ends only by being canceled. */
 export const blockingModel: ChatModel = {

@@ -1,5 +1,5 @@
-import { StoreUnavailable } from '../../src/ports/store-errors.ts'
-import type { Store } from '../../src/ports/store.ts'
+import { StoreUnavailable } from '../../src/ports/store/store-errors.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 
 /** Fate of a call: normal, never delivered, or executed with its response lost. */
 export type Fault = 'none' | 'before' | 'after'

@@ -3,7 +3,7 @@ import { RemoteSessionHandle, type SessionLink } from '../../src/domain/remote/r
 import { ServedChannel } from '../../src/domain/remote/served-channel.ts'
 import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
 import { createLogger } from '../../src/logger.ts'
-import type { MachineChannel } from '../../src/ports/machine-link.ts'
+import type { MachineChannel } from '../../src/ports/machines/machine-link.ts'
 
 /** A handle whose session is reached only by bytes: the two sides never share an object. */
 export function loopbackHandle(handle: SessionHandle): SessionHandle {

@@ -1,8 +1,8 @@
 import { Har, type HarSource } from '../../src/domain/exports/har.ts'
 import { matchesFilter } from '../../src/domain/log/entries/entry-filter.ts'
 import { RequestTextsReader } from '../../src/contract/entries/request-texts-reader.ts'
-import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
-import type { EntryQuery, EntryStep } from '../../src/ports/store.ts'
+import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log/log-entry.ts'
+import type { EntryQuery, EntryStep } from '../../src/ports/store/store.ts'
 import { numbered } from '../contracts/store-samples.ts'
 import { readHar } from './har-format.ts'
 

@@ -1,4 +1,4 @@
-import type { CdpClient } from '../../src/ports/cdp-client.ts'
+import type { CdpClient } from '../../src/ports/browser/cdp-client.ts'
 
 /** A CDP client that stores everything it receives. */
 export class KeepingClient implements CdpClient {

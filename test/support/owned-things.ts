@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { EntryDraft, SessionEventKind } from '../../src/ports/log-entry.ts'
-import type { Store } from '../../src/ports/store.ts'
-import type { Cost } from '../../src/ports/task.ts'
+import type { EntryDraft, SessionEventKind } from '../../src/ports/log/log-entry.ts'
+import type { Store } from '../../src/ports/store/store.ts'
+import type { Cost } from '../../src/ports/tasks/task.ts'
 import { encodeGlobalId } from '../../src/contract/global-id.ts'
 import { numbered, sampleApiKey, sampleSession } from '../contracts/store-samples.ts'
 

@@ -11,9 +11,9 @@ import type { LogLimits } from '../../src/domain/log/writing/log-limits.ts'
 import { SessionLog } from '../../src/domain/log/writing/session-log.ts'
 import type { SessionSnapshot } from '../../src/domain/log/entries/session-snapshot.ts'
 import { createLogger } from '../../src/logger.ts'
-import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
-import type { SessionRecord } from '../../src/ports/session-record.ts'
-import type { Store } from '../../src/ports/store.ts'
+import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log/log-entry.ts'
+import type { SessionRecord } from '../../src/ports/sessions/session-record.ts'
+import type { Store } from '../../src/ports/store/store.ts'
 import { seedEmbeddedDatabase } from './embedded-template.ts'
 
 /** Logs of sessions in the real embedded database, assembled as in a server, for tests of the log's guarantees. */

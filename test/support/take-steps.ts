@@ -1,6 +1,6 @@
-import type { ActionOutcome, ActionStep, GivenFile } from '../../src/ports/action.ts'
+import type { ActionOutcome, ActionStep, GivenFile } from '../../src/ports/browser/action.ts'
 import { ACTION_KINDS, type ActionName } from '../../src/contract/actions/list.ts'
-import type { BrowserSession } from '../../src/ports/browser.ts'
+import type { BrowserSession } from '../../src/ports/browser/browser.ts'
 import { NO_DEADLINE } from './time-limits.ts'
 
 type Given = { [N in ActionName]?: Record<string, unknown> }

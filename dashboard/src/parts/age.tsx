@@ -1,5 +1,5 @@
-import { useNow } from '../clock.ts'
-import { dateTime, span } from '../format.ts'
+import { useNow } from '../base/clock.ts'
+import { dateTime, span } from '../base/format.ts'
 
 /** Time since the start, or until the end. */
 export function Age(props: { since: string; until: string | null }) {

@@ -1,5 +1,5 @@
 import { useEffect, useState, type ReactNode } from 'react'
-import { messages } from '../messages.ts'
+import { messages } from '../base/messages.ts'
 
 type Outcome = 'none' | 'copied' | 'failed' | 'unavailable'
 

@@ -1,9 +1,9 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { memo, useEffect, useId, useLayoutEffect, useRef, useState } from 'react'
 import type { KeyboardEvent, MouseEvent, ReactNode, WheelEvent } from 'react'
-import { count } from '../format.ts'
-import { messages } from '../messages.ts'
-import { indexOfSequence } from '../sequence-order.ts'
+import { count } from '../base/format.ts'
+import { messages } from '../base/messages.ts'
+import { indexOfSequence } from '../base/sequence-order.ts'
 
 export interface Column<Row, Context = null> {
   readonly key: string

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import { messages } from '../messages.ts'
+import { messages } from '../base/messages.ts'
 
 /** Details of the selected row, beside or below the rows. */
 export function DetailsPane(props: { label: string; onClose: () => void; tools?: ReactNode; children: ReactNode }) {

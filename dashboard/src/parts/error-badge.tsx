@@ -1,4 +1,4 @@
-import { count } from '../format.ts'
+import { count } from '../base/format.ts'
 
 /** Number of errors beside a total; nothing where there are none. */
 export function ErrorBadge(props: { value: number; label: (shown: string, value: number) => string }) {

@@ -9,7 +9,7 @@ import {
   type JsonLeaf,
   type JsonNode,
   type JsonPath,
-} from '../json-document.ts'
+} from '../base/json-document.ts'
 
 /** Members shown at a time; further ones are in collapsible groups. */
 const GROUP = 100

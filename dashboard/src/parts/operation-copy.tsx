@@ -1,5 +1,5 @@
 import { stringifyDocument, type TypedDocumentNode } from 'urql'
-import { messages } from '../messages.ts'
+import { messages } from '../base/messages.ts'
 import { CopyButton } from './copy-button.tsx'
 
 /** Copies a panel's GraphQL operation, ready for GraphiQL or a program. */

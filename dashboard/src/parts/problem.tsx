@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import { messages } from '../messages.ts'
+import { messages } from '../base/messages.ts'
 
 /** An error message with a remedy. */
 export function Problem(props: { children: ReactNode; onRetry?: () => void }) {

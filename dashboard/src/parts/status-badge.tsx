@@ -1,4 +1,4 @@
-import { messages } from '../messages.ts'
+import { messages } from '../base/messages.ts'
 
 export type Status = keyof typeof messages.status
 

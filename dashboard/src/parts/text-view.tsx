@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react'
-import { count } from '../format.ts'
-import { messages } from '../messages.ts'
-import type { TextRange } from '../text-search.ts'
+import { count } from '../base/format.ts'
+import { messages } from '../base/messages.ts'
+import type { TextRange } from '../base/text-search.ts'
 
 const { body } = messages.network
 

@@ -1,5 +1,5 @@
-import type { Json } from '../graphql.ts'
-import { messages } from '../messages.ts'
+import type { Json } from '../api/graphql.ts'
+import { messages } from '../base/messages.ts'
 
 interface Value {
   name?: string

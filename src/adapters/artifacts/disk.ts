@@ -11,7 +11,7 @@ import {
   StorageUnavailable,
   type ArtifactStore,
   type WrittenArtifact,
-} from '../../ports/artifact-store.ts'
+} from '../../ports/artifacts/artifact-store.ts'
 
 /** Folder of files that are still being written. Keys contain no dot, so there is no conflict. */
 const UNFINISHED = '.unfinished'

@@ -1,5 +1,5 @@
 import { S3ServiceException } from '@aws-sdk/client-s3'
-import { ArtifactMissing, StorageFull, StorageUnavailable } from '../../ports/artifact-store.ts'
+import { ArtifactMissing, StorageFull, StorageUnavailable } from '../../ports/artifacts/artifact-store.ts'
 
 /** Error codes of S3 and compatible servers without space; 507 is the corresponding HTTP status. */
 const FULL: ReadonlySet<string> = new Set([

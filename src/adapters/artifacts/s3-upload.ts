@@ -10,7 +10,7 @@ import {
   type CompletedPart,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import { ArtifactTooLarge, StorageFull, type WrittenArtifact } from '../../ports/artifact-store.ts'
+import { ArtifactTooLarge, StorageFull, type WrittenArtifact } from '../../ports/artifacts/artifact-store.ts'
 import { asStorageError } from './s3-errors.ts'
 
 /** The minimum size of a part that is not the last in S3; some compatible servers require equal sizes. */

@@ -11,7 +11,7 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { addAbortSignal, type Readable } from 'node:stream'
 import type { ArtifactsConfig } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
-import type { ArtifactStore } from '../../ports/artifact-store.ts'
+import type { ArtifactStore } from '../../ports/artifacts/artifact-store.ts'
 import { asStorageError } from './s3-errors.ts'
 import { uploadObject } from './s3-upload.ts'
 

@@ -1,4 +1,4 @@
-import type { Bus } from '../../ports/bus.ts'
+import type { Bus } from '../../ports/machines/bus.ts'
 import { owned } from '../../fault-owner.ts'
 
 /** In-process bus: a table of listeners. */

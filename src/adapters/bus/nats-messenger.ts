@@ -1,7 +1,7 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { ownedBy, unowned } from '../../fault-owner.ts'
 import type { Logger } from '../../logger.ts'
-import type { MachineAddress, MessageId, Messenger, ReplyListener } from '../../ports/machine-link.ts'
+import type { MachineAddress, MessageId, Messenger, ReplyListener } from '../../ports/machines/machine-link.ts'
 import type { NatsLink } from './nats-connection.ts'
 
 /** The number is that of how subjects and messages are used; what is in a message has a version of its own. */

@@ -24,7 +24,7 @@ import {
   type ModelCall,
   type ModelInput,
   type ModelStep,
-} from '../../ports/chat-model.ts'
+} from '../../ports/tasks/chat-model.ts'
 import { History } from './history.ts'
 import { costOf, priceOf } from './model-prices.ts'
 import { Stall, type StallTiming } from './stall.ts'

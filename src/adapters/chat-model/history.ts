@@ -1,5 +1,5 @@
 import type { AssistantModelMessage, ModelMessage } from 'ai'
-import type { CallAnswer, ModelInput } from '../../ports/chat-model.ts'
+import type { CallAnswer, ModelInput } from '../../ports/tasks/chat-model.ts'
 
 /** A model's response in the vendor's format, and the input that followed it. */
 interface Exchange {

@@ -1,5 +1,5 @@
 import type { ModelPrice } from '../../config.ts'
-import type { Cost } from '../../ports/task.ts'
+import type { Cost } from '../../ports/tasks/task.ts'
 
 /**
  * USD per million tokens, as listed by vendors for uncached tokens. Prices change: TABWIRE_AI_PRICES takes precedence,

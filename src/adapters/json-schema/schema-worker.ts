@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { Ajv as Ajv07, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
-import type { Json } from '../../ports/json.ts'
+import type { Json } from '../../ports/base/json.ts'
 
 /** Input of a thread; without `checked`, the schema is only compiled. */
 export interface SchemaWork {

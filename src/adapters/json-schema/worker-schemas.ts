@@ -1,6 +1,6 @@
 import { Semaphore } from '../../async/semaphore.ts'
-import type { Json } from '../../ports/json.ts'
-import { OutputSchemaInvalid, type OutputSchema, type OutputSchemas } from '../../ports/output-schema.ts'
+import type { Json } from '../../ports/base/json.ts'
+import { OutputSchemaInvalid, type OutputSchema, type OutputSchemas } from '../../ports/tasks/output-schema.ts'
 import { workedOut } from './schema-thread.ts'
 
 const MAX_THREADS = 2

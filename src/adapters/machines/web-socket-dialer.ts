@@ -5,7 +5,7 @@ import { WebSocket } from 'ws'
 import { Deadline } from '../../async/deadline.ts'
 import { MACHINE_CALLS_PATH, MACHINE_CHALLENGES_PATH } from '../../http-paths.ts'
 import { CHANNEL_MESSAGE_BYTES, SocketChannel } from '../../machine-channel.ts'
-import type { MachineChannel, MachineDialer, MachineHandshake } from '../../ports/machine-link.ts'
+import type { MachineChannel, MachineDialer, MachineHandshake } from '../../ports/machines/machine-link.ts'
 
 const OPEN_MS = 10_000
 const CHALLENGE_BYTES = 4_096

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { OidcConfig } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
 import { unowned } from '../../fault-owner.ts'
-import { IdentityProviderDown, type TokenVerifier, type VerifiedToken } from '../../ports/token-verifier.ts'
+import { IdentityProviderDown, type TokenVerifier, type VerifiedToken } from '../../ports/access/token-verifier.ts'
 import { fetchBounded } from './bounded-fetch.ts'
 
 export interface OidcTiming {

@@ -6,7 +6,7 @@ import {
   type InputDefinition,
   type InputField,
   type InputFields,
-} from '../input-field.ts'
+} from '../input/input-field.ts'
 
 /** A kind of action: its name and its input. The browser adapter implements it. */
 export interface ActionKind<Type extends string, F extends InputFields> {

@@ -1,5 +1,5 @@
 import { defineAction } from './action-kind.ts'
-import { defineInput, field, type EnumDefinition } from '../input-field.ts'
+import { defineInput, field, type EnumDefinition } from '../input/input-field.ts'
 import { target, timeoutMs } from './target.ts'
 
 export const MOUSE_BUTTON: EnumDefinition<'LEFT' | 'MIDDLE' | 'RIGHT'> = {

@@ -1,5 +1,5 @@
 import { defineAction } from './action-kind.ts'
-import { field } from '../input-field.ts'
+import { field } from '../input/input-field.ts'
 import { optionalTarget, timeoutMs } from './target.ts'
 
 export const evaluate = defineAction(

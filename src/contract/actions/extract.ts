@@ -1,5 +1,5 @@
 import { defineAction } from './action-kind.ts'
-import { field, type EnumDefinition } from '../input-field.ts'
+import { field, type EnumDefinition } from '../input/input-field.ts'
 import { target, timeoutMs } from './target.ts'
 
 const EXTRACT_KIND: EnumDefinition<'TEXT' | 'HTML' | 'ATTRIBUTE' | 'VALUE' | 'LIST'> = {

@@ -1,5 +1,5 @@
 import { defineAction } from './action-kind.ts'
-import { field, type EnumDefinition } from '../input-field.ts'
+import { field, type EnumDefinition } from '../input/input-field.ts'
 import { timeoutMs } from './target.ts'
 
 export const LOAD_STATE: EnumDefinition<'COMMIT' | 'DOM_CONTENT_LOADED' | 'LOAD' | 'NETWORK_IDLE'> = {

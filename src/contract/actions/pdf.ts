@@ -1,5 +1,5 @@
 import { defineAction } from './action-kind.ts'
-import { field, type EnumDefinition } from '../input-field.ts'
+import { field, type EnumDefinition } from '../input/input-field.ts'
 import { timeoutMs } from './target.ts'
 
 const PAPER_FORMAT: EnumDefinition<'A3' | 'A4' | 'A5' | 'LETTER' | 'LEGAL' | 'TABLOID'> = {

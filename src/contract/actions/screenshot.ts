@@ -1,5 +1,5 @@
 import { defineAction } from './action-kind.ts'
-import { field, type EnumDefinition } from '../input-field.ts'
+import { field, type EnumDefinition } from '../input/input-field.ts'
 import { optionalTarget, timeoutMs } from './target.ts'
 
 const IMAGE_FORMAT: EnumDefinition<'PNG' | 'JPEG' | 'WEBP'> = {

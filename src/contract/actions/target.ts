@@ -1,4 +1,4 @@
-import { defineInput, defineOneOf, field, type FieldValues } from '../input-field.ts'
+import { defineInput, defineOneOf, field, type FieldValues } from '../input/input-field.ts'
 
 const SELECTOR_LENGTH = 2000
 

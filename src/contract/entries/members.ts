@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 /** Members that several kinds of entries share: none exceeds the range of its GraphQL type. */
 
-/** The same as ports/json.ts. */
+/** The same as ports/base/json.ts. */
 type Json = z.core.util.JSONType
 
 /** GraphQL type Int. */

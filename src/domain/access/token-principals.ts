@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { SCOPES } from '../../ports/scope.ts'
-import { IdentityProviderDown, type TokenVerifier } from '../../ports/token-verifier.ts'
+import { SCOPES } from '../../ports/access/scope.ts'
+import { IdentityProviderDown, type TokenVerifier } from '../../ports/access/token-verifier.ts'
 import { FIRST_OWNER } from '../keys/api-keys.ts'
 import { TabwireError } from '../kernel/errors.ts'
 import type { Principal } from '../kernel/principal.ts'

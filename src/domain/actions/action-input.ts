@@ -1,4 +1,4 @@
-import { ACTION_LIMITS, type ActionStep } from '../../ports/action.ts'
+import { ACTION_LIMITS, type ActionStep } from '../../ports/browser/action.ts'
 import { ACTION_INPUT } from '../../contract/actions/list.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'

@@ -1,7 +1,7 @@
 import { pipeline, Transform, type Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
-import type { ArtifactKind, ArtifactRecord } from '../../ports/artifact.ts'
+import type { ArtifactKind, ArtifactRecord } from '../../ports/artifacts/artifact.ts'
 import {
   ArtifactMissing,
   ArtifactTooLarge,
@@ -9,10 +9,10 @@ import {
   StorageUnavailable,
   type ArtifactStore,
   type ByteRange,
-} from '../../ports/artifact-store.ts'
-import type { SpaceReservation } from '../../ports/space-reservation.ts'
-import { StoreFull } from '../../ports/store-errors.ts'
-import type { Store } from '../../ports/store.ts'
+} from '../../ports/artifacts/artifact-store.ts'
+import type { SpaceReservation } from '../../ports/artifacts/space-reservation.ts'
+import { StoreFull } from '../../ports/store/store-errors.ts'
+import type { Store } from '../../ports/store/store.ts'
 import { decodeArtifactCursor } from '../kernel/cursor.ts'
 import { NotFound, TabwireError } from '../kernel/errors.ts'
 import { insertWithRetry } from '../kernel/insert-retry.ts'

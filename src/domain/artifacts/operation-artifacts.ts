@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { ArtifactRecord } from '../../ports/artifact.ts'
+import type { ArtifactRecord } from '../../ports/artifacts/artifact.ts'
 import type { Artifacts } from './artifacts.ts'
 
 type Found = ReadonlyMap<string, ArtifactRecord>

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { SpaceReservation } from '../../ports/space-reservation.ts'
+import type { SpaceReservation } from '../../ports/artifacts/space-reservation.ts'
 
 /** Other servers on the same database store and delete artifacts of the same owners, so the usage is read again. */
 const REREAD_MS = 1_000

@@ -1,4 +1,4 @@
-import type { ArtifactRecord } from '../../ports/artifact.ts'
+import type { ArtifactRecord } from '../../ports/artifacts/artifact.ts'
 
 /** How long a record is considered current. */
 const FRESH_MS = 2_000

@@ -1,4 +1,4 @@
-import type { StorageGuard } from '../../ports/storage-guard.ts'
+import type { StorageGuard } from '../../ports/artifacts/storage-guard.ts'
 import { StorageFull } from './free-space.ts'
 
 /** Throws StorageFull if a new session could not write. */

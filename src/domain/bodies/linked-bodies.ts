@@ -1,5 +1,5 @@
 import type { BodyData } from '../../contract/entries/body.ts'
-import type { Store } from '../../ports/store.ts'
+import type { Store } from '../../ports/store/store.ts'
 import type { Bodies } from './bodies.ts'
 
 /** The request's or the response's body. */

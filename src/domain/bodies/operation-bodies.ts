@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { BodyData, BodyOmission } from '../../contract/entries/body.ts'
-import type { StoredBody } from '../../ports/body.ts'
+import type { StoredBody } from '../../ports/log/body.ts'
 import { RESPONSE_LIMITS, ResponseTooLarge, type OperationReads } from '../log/reading/operation-reads.ts'
 import type { Bodies } from './bodies.ts'
 

@@ -1,4 +1,4 @@
-import type { EntryData } from '../../ports/log-entry.ts'
+import type { EntryData } from '../../ports/log/log-entry.ts'
 
 /** As stored in the log; entries of earlier versions lack it. */
 type Logged = Pick<NonNullable<EntryData['NETWORK_REQUEST']['initiator']>, 'type' | 'url' | 'line' | 'column' | 'stack'>

@@ -1,5 +1,5 @@
 import type { Entry } from 'har-format'
-import type { EntryData, NetworkFilter } from '../../ports/log-entry.ts'
+import type { EntryData, NetworkFilter } from '../../ports/log/log-entry.ts'
 import { matchesFilter } from '../log/entries/entry-filter.ts'
 import { sentCookies, setCookies } from './har-cookies.ts'
 import { headersOf } from './har-headers.ts'

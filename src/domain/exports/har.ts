@@ -1,6 +1,6 @@
 import type { Log, Page } from 'har-format'
-import { SESSION_EVENT_KINDS, type EntryData, type LogEntry, type SessionEventKind } from '../../ports/log-entry.ts'
-import type { StoredRequest } from '../../ports/store.ts'
+import { SESSION_EVENT_KINDS, type EntryData, type LogEntry, type SessionEventKind } from '../../ports/log/log-entry.ts'
+import type { StoredRequest } from '../../ports/store/store.ts'
 import { readSpan, type LogSpan, type SpanStore } from '../log/reading/log-span.ts'
 import { textsOfRequest, type BodyTexts, type RequestTexts } from '../../contract/entries/request-texts.ts'
 import { HarRequests, type ReadBodies } from './har-request.ts'

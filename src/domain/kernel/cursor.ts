@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import type { SessionPosition } from '../../ports/store.ts'
+import type { SessionPosition } from '../../ports/store/store.ts'
 import { TabwireError } from './errors.ts'
 
 /**

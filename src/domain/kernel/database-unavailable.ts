@@ -1,4 +1,4 @@
-import { StoreUnavailable } from '../../ports/store-errors.ts'
+import { StoreUnavailable } from '../../ports/store/store-errors.ts'
 import { TabwireError } from './errors.ts'
 
 /** Retry delay for clients: an outage and its end are detected within about this time. */

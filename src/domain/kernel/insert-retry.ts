@@ -1,5 +1,5 @@
 import pRetry from 'p-retry'
-import { StoreFull, StoreUnavailable } from '../../ports/store-errors.ts'
+import { StoreFull, StoreUnavailable } from '../../ports/store/store-errors.ts'
 
 /**
  * Inserts a row with an id generated here, and retries if the response may have been lost: the store recognizes the row

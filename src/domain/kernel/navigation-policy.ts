@@ -1,4 +1,4 @@
-import type { EgressPolicy } from '../../ports/egress.ts'
+import type { EgressPolicy } from '../../ports/egress/egress.ts'
 import { refusalBy, refusingRule } from '../../egress/refusal.ts'
 
 /** For callers that do not know yet which session an address is for. */

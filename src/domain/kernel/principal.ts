@@ -1,4 +1,4 @@
-import type { Scope } from '../../ports/scope.ts'
+import type { Scope } from '../../ports/access/scope.ts'
 import { NotFound, TabwireError } from './errors.ts'
 
 /** The caller: on whose behalf it acts, and what its key, token or link allows. */

@@ -1,4 +1,4 @@
-import type { SessionEndReason, SessionStatus } from '../../ports/log-entry.ts'
+import type { SessionEndReason, SessionStatus } from '../../ports/log/log-entry.ts'
 import { TabwireError } from './errors.ts'
 
 /**

@@ -7,8 +7,8 @@ import {
   type Check,
   type EnumDefinition,
   type FieldValues,
-} from '../../contract/input-field.ts'
-import { SCOPES, type Scope } from '../../ports/scope.ts'
+} from '../../contract/input/input-field.ts'
+import { SCOPES, type Scope } from '../../ports/access/scope.ts'
 import { BadUserInput } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
 

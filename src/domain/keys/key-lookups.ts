@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { ApiKeyRecord } from '../../ports/api-key.ts'
+import type { ApiKeyRecord } from '../../ports/access/api-key.ts'
 import { Allowance, AllowancesByAddress, type Rate } from '../kernel/allowance.ts'
 import { TabwireError } from '../kernel/errors.ts'
 

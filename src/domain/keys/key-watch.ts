@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { owned, unowned } from '../../fault-owner.ts'
-import type { ApiKeyRecord } from '../../ports/api-key.ts'
-import type { Store } from '../../ports/store.ts'
+import type { ApiKeyRecord } from '../../ports/access/api-key.ts'
+import type { Store } from '../../ports/store/store.ts'
 
 export interface KeyWatchTimes {
   /** Interval at which all keys in use are looked up, together. */

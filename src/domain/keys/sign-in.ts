@@ -1,5 +1,5 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { SIGN_IN_KEY_NAME } from '../../ports/api-key.ts'
+import { SIGN_IN_KEY_NAME } from '../../ports/access/api-key.ts'
 import type { ApiKeys } from './api-keys.ts'
 
 const CODE_LIFE_MS = 10 * 60 * 1000

@@ -1,4 +1,4 @@
-import type { Scope } from '../../ports/scope.ts'
+import type { Scope } from '../../ports/access/scope.ts'
 import type { Principal } from '../kernel/principal.ts'
 import type { SessionDirectory } from '../sessions/session-directory.ts'
 import type { GivenLinkQuery, LinkTerms, SignedLinks } from './signed-links.ts'

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { unowned } from '../../fault-owner.ts'
-import { StoreUnavailable } from '../../ports/store-errors.ts'
-import type { Store } from '../../ports/store.ts'
+import { StoreUnavailable } from '../../ports/store/store-errors.ts'
+import type { Store } from '../../ports/store/store.ts'
 import { StoreRetry } from '../log/writing/store-retry.ts'
 import { LostSession, type LossReason } from '../machines/lost-session.ts'
 

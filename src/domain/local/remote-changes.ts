@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import { unowned } from '../../fault-owner.ts'
-import type { Bus } from '../../ports/bus.ts'
-import type { SessionRecord } from '../../ports/session-record.ts'
-import type { SessionFilter, Store } from '../../ports/store.ts'
+import type { Bus } from '../../ports/machines/bus.ts'
+import type { SessionRecord } from '../../ports/sessions/session-record.ts'
+import type { SessionFilter, Store } from '../../ports/store/store.ts'
 import { Throttle } from '../kernel/throttle.ts'
 import { isEnded, LIVE_STATUSES } from '../kernel/session-state.ts'
 

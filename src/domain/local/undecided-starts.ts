@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { unowned } from '../../fault-owner.ts'
-import type { LogEntry } from '../../ports/log-entry.ts'
-import type { SessionRecord } from '../../ports/session-record.ts'
-import type { Store } from '../../ports/store.ts'
+import type { LogEntry } from '../../ports/log/log-entry.ts'
+import type { SessionRecord } from '../../ports/sessions/session-record.ts'
+import type { Store } from '../../ports/store/store.ts'
 import { isEnded } from '../kernel/session-state.ts'
 import { StoreRetry } from '../log/writing/store-retry.ts'
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { unowned } from '../../fault-owner.ts'
-import type { MachineIdentity, MachineReport, MachineStore } from '../../ports/machine-store.ts'
-import { StoreUnavailable } from '../../ports/store-errors.ts'
+import type { MachineIdentity, MachineReport, MachineStore } from '../../ports/machines/machine-store.ts'
+import { StoreUnavailable } from '../../ports/store/store-errors.ts'
 
 export interface LeaseTiming {
   beatMs: number

@@ -1,7 +1,7 @@
-import type { EntryDraft, LogEntry } from '../../ports/log-entry.ts'
-import type { SessionRecord } from '../../ports/session-record.ts'
-import type { Store } from '../../ports/store.ts'
-import type { TaskRecord } from '../../ports/task.ts'
+import type { EntryDraft, LogEntry } from '../../ports/log/log-entry.ts'
+import type { SessionRecord } from '../../ports/sessions/session-record.ts'
+import type { Store } from '../../ports/store/store.ts'
+import type { TaskRecord } from '../../ports/tasks/task.ts'
 import { tasksOf } from '../tasks/tasks-of-session.ts'
 
 type LossStore = Pick<Store, 'append' | 'updateTask' | 'listTasks' | 'findEntry'>

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
-import type { Bus } from '../../ports/bus.ts'
-import type { SessionRecord } from '../../ports/session-record.ts'
-import type { Store } from '../../ports/store.ts'
+import type { Bus } from '../../ports/machines/bus.ts'
+import type { SessionRecord } from '../../ports/sessions/session-record.ts'
+import type { Store } from '../../ports/store/store.ts'
 import { LostSession, type LossReason } from './lost-session.ts'
 
 const REASON: LossReason = {

@@ -1,5 +1,5 @@
 import { PulledStream } from '../../async/pulled-stream.ts'
-import type { MachineRecord } from '../../ports/machine-store.ts'
+import type { MachineRecord } from '../../ports/machines/machine-store.ts'
 
 type List = readonly MachineRecord[]
 

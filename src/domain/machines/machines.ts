@@ -1,5 +1,5 @@
-import type { MachineRecord } from '../../ports/machine-store.ts'
-import type { SessionRecord } from '../../ports/session-record.ts'
+import type { MachineRecord } from '../../ports/machines/machine-store.ts'
+import type { SessionRecord } from '../../ports/sessions/session-record.ts'
 import type { Capacity } from '../sessions/session-directory.ts'
 
 /** The machines of the installation, for readers. */

@@ -1,4 +1,4 @@
-import type { MachineRecord } from '../../ports/machine-store.ts'
+import type { MachineRecord } from '../../ports/machines/machine-store.ts'
 import type { Capacity } from '../sessions/session-directory.ts'
 import { MachineFollowers } from './machine-followers.ts'
 import type { LeasedSessions, Machines } from './machines.ts'

@@ -1,4 +1,4 @@
-import type { EntryDraft, RequestCookie } from '../../ports/log-entry.ts'
+import type { EntryDraft, RequestCookie } from '../../ports/log/log-entry.ts'
 import { MASK } from './mask.ts'
 import type { Redaction } from './redaction.ts'
 

@@ -1,5 +1,5 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
-import type { RedactionRules } from '../../ports/redaction.ts'
+import type { RedactionRules } from '../../ports/sessions/redaction.ts'
 import { maskFormFields, maskMultipartFields } from './form-fields.ts'
 import { maskJsonValues } from './json-values.ts'
 import { MASK, maskAll, type Find, type Match } from './mask.ts'

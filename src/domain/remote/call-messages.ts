@@ -1,5 +1,5 @@
-import type { ClientDetachReason } from '../../ports/log-entry.ts'
-import type { MachineAddress, MessageId } from '../../ports/machine-link.ts'
+import type { ClientDetachReason } from '../../ports/log/log-entry.ts'
+import type { MachineAddress, MessageId } from '../../ports/machines/machine-link.ts'
 import type { Question } from '../sessions/handle-set.ts'
 import type { EncodedError } from './codec.ts'
 

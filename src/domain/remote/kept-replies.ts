@@ -1,4 +1,4 @@
-import type { MessageId } from '../../ports/machine-link.ts'
+import type { MessageId } from '../../ports/machines/machine-link.ts'
 
 /** How long, and how much in all: a caller that lost its connection asks again within seconds. */
 const KEEP_MS = 30_000

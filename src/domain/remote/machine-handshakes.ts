@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { MachineAddress, MachineHandshake } from '../../ports/machine-link.ts'
+import type { MachineAddress, MachineHandshake } from '../../ports/machines/machine-link.ts'
 import type { MachineSecret } from './machine-secret.ts'
 
 /**

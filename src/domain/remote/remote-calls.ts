@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Deadline } from '../../async/deadline.ts'
 import { unowned } from '../../fault-owner.ts'
-import type { MachineAddress, MessageId, Messenger } from '../../ports/machine-link.ts'
+import type { MachineAddress, MessageId, Messenger } from '../../ports/machines/machine-link.ts'
 import {
   CALLS_VERSION,
   callContext,

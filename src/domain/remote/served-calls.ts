@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { ownedBy, unowned } from '../../fault-owner.ts'
-import type { MachineAddress, MachineChannel, MessageId, Messenger } from '../../ports/machine-link.ts'
+import type { MachineAddress, MachineChannel, MessageId, Messenger } from '../../ports/machines/machine-link.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'
 import { SessionNotRunning } from '../kernel/session-state.ts'
 import { HandleSet } from '../sessions/handle-set.ts'

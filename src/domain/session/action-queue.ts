@@ -1,5 +1,5 @@
 import { Semaphore } from '../../async/semaphore.ts'
-import { ACTION_LIMITS } from '../../ports/action.ts'
+import { ACTION_LIMITS } from '../../ports/browser/action.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'
 
 /**

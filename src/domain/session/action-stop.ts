@@ -1,4 +1,4 @@
-import { ACTION_LIMITS, type ActionError, type ActionOrigin } from '../../ports/action.ts'
+import { ACTION_LIMITS, type ActionError, type ActionOrigin } from '../../ports/browser/action.ts'
 import { Deadline } from '../../async/deadline.ts'
 import type { SessionEnding } from '../kernel/session-state.ts'
 

@@ -1,6 +1,12 @@
 import type { Logger } from 'pino'
-import type { BrowserOptions, BrowserPool, BrowserSession, OpenOutcome, EventSink } from '../../ports/browser.ts'
-import type { CutFailure, EntryDraft } from '../../ports/log-entry.ts'
+import type {
+  BrowserOptions,
+  BrowserPool,
+  BrowserSession,
+  OpenOutcome,
+  EventSink,
+} from '../../ports/browser/browser.ts'
+import type { CutFailure, EntryDraft } from '../../ports/log/log-entry.ts'
 import { TabwireError } from '../kernel/errors.ts'
 import { Deadline } from '../../async/deadline.ts'
 

@@ -1,6 +1,6 @@
-import type { PageState } from '../../ports/browser.ts'
-import { TEXT_LIMITS, type EntryData } from '../../ports/log-entry.ts'
-import type { SessionRecord } from '../../ports/session-record.ts'
+import type { PageState } from '../../ports/browser/browser.ts'
+import { TEXT_LIMITS, type EntryData } from '../../ports/log/log-entry.ts'
+import type { SessionRecord } from '../../ports/sessions/session-record.ts'
 import { cutText } from '../kernel/errors.ts'
 import type { SessionLog } from '../log/writing/session-log.ts'
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { Deadline } from '../../async/deadline.ts'
-import type { BrowserFile } from '../../ports/browser.ts'
+import type { BrowserFile } from '../../ports/browser/browser.ts'
 import { Har } from '../exports/har.ts'
 import type { SessionLog } from '../log/writing/session-log.ts'
 import type { ArtifactRecorder } from './artifact-recorder.ts'

@@ -1,6 +1,6 @@
-import type { BrowserSession } from '../../ports/browser.ts'
+import type { BrowserSession } from '../../ports/browser/browser.ts'
 import type { InputEvent } from '../../contract/input-event.ts'
-import type { PageFrames, PictureOptions } from '../../ports/live-view.ts'
+import type { PageFrames, PictureOptions } from '../../ports/browser/live-view.ts'
 import { NotFound } from '../kernel/errors.ts'
 
 /** Resolution of the last input's time: a moving mouse would update it many times a second. */

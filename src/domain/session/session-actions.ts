@@ -10,13 +10,13 @@ import {
   type MadeFile,
   type ObservationOutcome,
   type ObservationRequest,
-} from '../../ports/action.ts'
+} from '../../ports/browser/action.ts'
 import { ACTION_KINDS } from '../../contract/actions/list.ts'
-import type { ArtifactRecord } from '../../ports/artifact.ts'
-import type { BrowserSession } from '../../ports/browser.ts'
-import type { EntryData, EntryDraft, LogEntry } from '../../ports/log-entry.ts'
-import type { Json } from '../../ports/json.ts'
-import type { Cost } from '../../ports/task.ts'
+import type { ArtifactRecord } from '../../ports/artifacts/artifact.ts'
+import type { BrowserSession } from '../../ports/browser/browser.ts'
+import type { EntryData, EntryDraft, LogEntry } from '../../ports/log/log-entry.ts'
+import type { Json } from '../../ports/base/json.ts'
+import type { Cost } from '../../ports/tasks/task.ts'
 import { ActionQueue } from './action-queue.ts'
 import { ActionStop } from './action-stop.ts'
 import type { GivenStep } from '../sessions/given-step.ts'

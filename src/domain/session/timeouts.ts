@@ -1,5 +1,5 @@
 import { owned } from '../../fault-owner.ts'
-import type { SessionRecord } from '../../ports/session-record.ts'
+import type { SessionRecord } from '../../ports/sessions/session-record.ts'
 import { isEnded } from '../kernel/session-state.ts'
 
 export type ClockRecord = Pick<

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { Deadline } from '../../async/deadline.ts'
-import type { PageState } from '../../ports/browser.ts'
+import type { PageState } from '../../ports/browser/browser.ts'
 import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import { saysEnded } from '../kernel/session-state.ts'
 import type { SessionHandle } from './session-handle.ts'

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { PageState } from '../../ports/browser.ts'
+import type { PageState } from '../../ports/browser/browser.ts'
 import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import type { HandleAnswers } from './handle-set.ts'
 import { isEnded } from '../kernel/session-state.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { ForgottenTo, Store } from '../../ports/store.ts'
+import type { ForgottenTo, Store } from '../../ports/store/store.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
 import type { Bodies } from '../bodies/bodies.ts'
 

@@ -1,5 +1,5 @@
-import type { SessionFilter, Store } from '../../ports/store.ts'
-import type { SessionRecord } from '../../ports/session-record.ts'
+import type { SessionFilter, Store } from '../../ports/store/store.ts'
+import type { SessionRecord } from '../../ports/sessions/session-record.ts'
 import { decodeSessionCursor } from '../kernel/cursor.ts'
 import { pageRequest, type PageArguments } from '../kernel/pagination.ts'
 import { parseSessionFilter, type SessionFilterInput } from './input/session-filter.ts'

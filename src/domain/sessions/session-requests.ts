@@ -1,4 +1,4 @@
-import type { PendingRequest } from '../../ports/log-entry.ts'
+import type { PendingRequest } from '../../ports/log/log-entry.ts'
 import { BadUserInput, NotFound } from '../kernel/errors.ts'
 import { answerOr, isEnded, LIVE_STATUSES } from '../kernel/session-state.ts'
 import { encodeSessionCursor } from '../kernel/cursor.ts'

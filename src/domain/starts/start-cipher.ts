@@ -1,4 +1,4 @@
-import type { SessionRecord } from '../../ports/session-record.ts'
+import type { SessionRecord } from '../../ports/sessions/session-record.ts'
 import { ProfileCipher } from '../profiles/profile-cipher.ts'
 import type { StartSessionInput } from '../sessions/input/session-input.ts'
 

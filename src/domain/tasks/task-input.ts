@@ -1,7 +1,7 @@
-import { defineInput, field } from '../../contract/input-field.ts'
+import { defineInput, field } from '../../contract/input/input-field.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
-import { OutputSchemaInvalid, type OutputSchema, type OutputSchemas } from '../../ports/output-schema.ts'
+import { OutputSchemaInvalid, type OutputSchema, type OutputSchemas } from '../../ports/tasks/output-schema.ts'
 
 /** Input from the client. Shown in the schema as TaskInput. */
 export const TASK_INPUT = defineInput('TaskInput', 'A task in words, for the model of the server.', {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import type { Observation } from '../../ports/action.ts'
-import type { PageState } from '../../ports/browser.ts'
-import type { Json } from '../../ports/json.ts'
+import type { Observation } from '../../ports/browser/action.ts'
+import type { PageState } from '../../ports/browser/browser.ts'
+import type { Json } from '../../ports/base/json.ts'
 import type { TaskOptions } from './task-input.ts'
 
 /** Max text of one call's result, in UTF-16 code units; a model can request less. */

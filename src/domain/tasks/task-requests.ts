@@ -1,4 +1,4 @@
-import type { TaskRecord } from '../../ports/task.ts'
+import type { TaskRecord } from '../../ports/tasks/task.ts'
 import { NotFound } from '../kernel/errors.ts'
 import { answerOr, SessionNotRunning } from '../kernel/session-state.ts'
 import { findLive } from '../sessions/live-session.ts'

@@ -1,6 +1,6 @@
-import { isDeeperThan } from '../../contract/json-depth.ts'
-import type { Json } from '../../ports/json.ts'
-import type { OutputSchema } from '../../ports/output-schema.ts'
+import { isDeeperThan } from '../../contract/input/json-depth.ts'
+import type { Json } from '../../ports/base/json.ts'
+import type { OutputSchema } from '../../ports/tasks/output-schema.ts'
 
 /** Max length of a result, in UTF-16 code units of its JSON. */
 const LONGEST_RESULT = 100_000

@@ -7,11 +7,11 @@ import {
   type FieldValues,
   type InputDefinition,
   type InputFields,
-} from '../../contract/input-field.ts'
+} from '../../contract/input/input-field.ts'
 import { optionalTarget } from '../../contract/actions/target.ts'
-import type { ModelCall, ModelTool } from '../../ports/chat-model.ts'
-import type { Json } from '../../ports/json.ts'
-import type { OutputSchema } from '../../ports/output-schema.ts'
+import type { ModelCall, ModelTool } from '../../ports/tasks/chat-model.ts'
+import type { Json } from '../../ports/base/json.ts'
+import type { OutputSchema } from '../../ports/tasks/output-schema.ts'
 import { givenStep, type GivenStep } from '../sessions/given-step.ts'
 import { toolSchemaOf } from './tool-schema.ts'
 

@@ -1,5 +1,5 @@
-import type { Store } from '../../ports/store.ts'
-import type { TaskRecord } from '../../ports/task.ts'
+import type { Store } from '../../ports/store/store.ts'
+import type { TaskRecord } from '../../ports/tasks/task.ts'
 
 /** Oldest first, read step by step: their number is unlimited. */
 export async function* tasksOf(

@@ -1,5 +1,5 @@
-import type { InputDefinition, InputField, InputFields } from '../../contract/input-field.ts'
-import type { Json } from '../../ports/json.ts'
+import type { InputDefinition, InputField, InputFields } from '../../contract/input/input-field.ts'
+import type { Json } from '../../ports/base/json.ts'
 
 type JsonSchema = { [key: string]: Json }
 

@@ -1,6 +1,6 @@
 import { CREATE_API_KEY_INPUT, SCOPE, type CreateApiKeyInput } from '../../domain/keys/api-key-input.ts'
 import { NotFound } from '../../domain/kernel/errors.ts'
-import type { ApiKeyRecord } from '../../ports/api-key.ts'
+import type { ApiKeyRecord } from '../../ports/access/api-key.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
 import { enumTypeOf, inputTypeOf } from '../base/input-type.ts'

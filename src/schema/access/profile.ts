@@ -1,6 +1,6 @@
 import { NotFound } from '../../domain/kernel/errors.ts'
 import { PROFILE_LIMITS, SAVE_SECONDS, saveProfile } from '../../domain/profiles/profiles.ts'
-import type { ProfileDescription } from '../../ports/profile.ts'
+import type { ProfileDescription } from '../../ports/sessions/profile.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
 import { uuidOf } from '../../contract/global-id.ts'

@@ -1,5 +1,5 @@
 import type { Principal } from '../../domain/kernel/principal.ts'
-import { SCOPES } from '../../ports/scope.ts'
+import { SCOPES } from '../../ports/access/scope.ts'
 import { ApiKey, ScopeEnum } from './api-key.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'

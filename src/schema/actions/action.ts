@@ -5,7 +5,7 @@ import {
   type ActionErrorCode,
   type ActionOrigin,
   type ActionType,
-} from '../../ports/action.ts'
+} from '../../ports/browser/action.ts'
 import { ACTION_KINDS } from '../../contract/actions/list.ts'
 import { UPLOADED_ARTIFACTS } from '../../contract/actions/upload.ts'
 import { ActionInput } from '../base/action-input.ts'

@@ -1,4 +1,4 @@
-import type { NavigationError } from '../../ports/session-record.ts'
+import type { NavigationError } from '../../ports/sessions/session-record.ts'
 import { builder } from '../base/builder.ts'
 import { NEEDS } from '../base/needs.ts'
 import { Session } from '../sessions/session.ts'

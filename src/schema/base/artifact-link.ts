@@ -1,7 +1,7 @@
 import type { LinkTerms, SignedLinks } from '../../domain/links/signed-links.ts'
 import type { Uploads, UploadTicket } from '../../domain/links/uploads.ts'
 import { ARTIFACTS_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../../http-paths.ts'
-import type { ArtifactRecord } from '../../ports/artifact.ts'
+import type { ArtifactRecord } from '../../ports/artifacts/artifact.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'
 
 /** Opens only this artifact, without a key. */

@@ -18,7 +18,7 @@ import type { SessionDirectory } from '../../domain/sessions/session-directory.t
 import type { SignedLinks } from '../../domain/links/signed-links.ts'
 import type { LogExports } from '../../domain/links/log-exports.ts'
 import type { Uploads } from '../../domain/links/uploads.ts'
-import type { Scope } from '../../ports/scope.ts'
+import type { Scope } from '../../ports/access/scope.ts'
 
 /** API for resolvers: the domain, and nothing below it. */
 export interface Domain {

@@ -1,5 +1,5 @@
 import type { InputRef } from '@pothos/core'
-import type { EnumDefinition, InputDefinition, InputField, InputFields } from '../../contract/input-field.ts'
+import type { EnumDefinition, InputDefinition, InputField, InputFields } from '../../contract/input/input-field.ts'
 import { ACTION_KINDS } from '../../contract/actions/list.ts'
 import { builder } from './builder.ts'
 import { describedValues } from './enum-values.ts'

@@ -1,4 +1,4 @@
-import type { Cost as ModelCost } from '../../ports/task.ts'
+import type { Cost as ModelCost } from '../../ports/tasks/task.ts'
 import { builder } from './builder.ts'
 import { NEEDS } from './needs.ts'
 

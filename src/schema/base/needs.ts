@@ -1,5 +1,5 @@
 import { isIntrospectionType, isObjectType, type GraphQLSchema } from 'graphql'
-import type { Scope } from '../../ports/scope.ts'
+import type { Scope } from '../../ports/access/scope.ts'
 
 /**
  * Authorization required to see a type or use a field. Members of one need are alternatives. A declaration on a type

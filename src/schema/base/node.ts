@@ -1,6 +1,6 @@
 import { isObjectType, type GraphQLSchema } from 'graphql'
 import { decodeGlobalId } from '../../contract/global-id.ts'
-import type { Scope } from '../../ports/scope.ts'
+import type { Scope } from '../../ports/access/scope.ts'
 import type { Context } from './context.ts'
 
 const UUID_LENGTH = 36

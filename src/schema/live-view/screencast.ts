@@ -1,5 +1,5 @@
 import { PICTURE_BOUNDS } from '../../domain/actions/live-view.ts'
-import type { PageFrame } from '../../ports/live-view.ts'
+import type { PageFrame } from '../../ports/browser/live-view.ts'
 import { builder } from '../base/builder.ts'
 import { NEEDS } from '../base/needs.ts'
 import { sessionUuid, ViewportType } from '../sessions/session.ts'

@@ -1,6 +1,6 @@
 import { argumentsOf, repeatHash } from '../../domain/log/entries/console-shape.ts'
 import { CONSOLE_FILTER, CONSOLE_LEVEL } from '../../domain/log/entries/entry-filter-input.ts'
-import { ARGUMENT_LIMITS, TEXT_LIMITS, type ConsoleMethod, type ConsoleSource } from '../../ports/log-entry.ts'
+import { ARGUMENT_LIMITS, TEXT_LIMITS, type ConsoleMethod, type ConsoleSource } from '../../ports/log/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { describedValues } from '../base/enum-values.ts'
 import { enumTypeOf } from '../base/input-type.ts'

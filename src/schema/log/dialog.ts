@@ -1,4 +1,4 @@
-import { TEXT_LIMITS, type DialogType } from '../../ports/log-entry.ts'
+import { TEXT_LIMITS, type DialogType } from '../../ports/log/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { describedValues } from '../base/enum-values.ts'
 import { entryType } from '../sessions/session-event.ts'

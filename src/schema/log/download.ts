@@ -1,4 +1,4 @@
-import { TEXT_LIMITS } from '../../ports/log-entry.ts'
+import { TEXT_LIMITS } from '../../ports/log/log-entry.ts'
 import { Artifact, findArtifact } from '../artifacts/artifact.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'

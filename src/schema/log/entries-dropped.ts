@@ -1,5 +1,5 @@
-import type { DropReason } from '../../ports/log-entry.ts'
-import { SESSION_EVENT_KINDS } from '../../ports/log-entry.ts'
+import type { DropReason } from '../../ports/log/log-entry.ts'
+import { SESSION_EVENT_KINDS } from '../../ports/log/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { describedValues } from '../base/enum-values.ts'
 import { entryType, SessionEventKindEnum } from '../sessions/session-event.ts'

@@ -1,7 +1,7 @@
 import { decodeGlobalId, encodeGlobalId } from '../../contract/global-id.ts'
 import { BadUserInput } from '../../domain/kernel/errors.ts'
 import { EVENT_SOURCE_FILTER } from '../../domain/log/entries/entry-filter-input.ts'
-import { TEXT_LIMITS, type EventSourceMessage } from '../../ports/log-entry.ts'
+import { TEXT_LIMITS, type EventSourceMessage } from '../../ports/log/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { NEEDS } from '../base/needs.ts'
 import { entryType } from '../sessions/session-event.ts'

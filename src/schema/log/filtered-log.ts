@@ -1,6 +1,6 @@
 import type { OutputRef } from '@pothos/core'
-import type { InputDefinition, InputFields } from '../../contract/input-field.ts'
-import type { EntryFilter, SessionEventKind } from '../../ports/log-entry.ts'
+import type { InputDefinition, InputFields } from '../../contract/input/input-field.ts'
+import type { EntryFilter, SessionEventKind } from '../../ports/log/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { connectionOf } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'

@@ -1,5 +1,5 @@
 import { encodeGlobalId } from '../../contract/global-id.ts'
-import type { IssueCategory } from '../../ports/log-entry.ts'
+import type { IssueCategory } from '../../ports/log/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { describedValues } from '../base/enum-values.ts'
 import { entryType } from '../sessions/session-event.ts'

@@ -3,7 +3,7 @@ import type { ExportFormat, ExportTicket } from '../../domain/links/log-exports.
 import { LINK_TTL_RULE, LINK_TTL_SECONDS } from '../../domain/links/signed-links.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'
 import { EXPORTS_PATH } from '../../http-paths.ts'
-import type { ConsoleFilter, NetworkFilter } from '../../ports/log-entry.ts'
+import type { ConsoleFilter, NetworkFilter } from '../../ports/log/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'

@@ -6,7 +6,7 @@ import {
   type PendingRequest,
   type RequestPriority,
   type ResponseSource,
-} from '../../ports/log-entry.ts'
+} from '../../ports/log/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'
 import { describedValues } from '../base/enum-values.ts'

@@ -1,4 +1,4 @@
-import { TEXT_LIMITS } from '../../ports/log-entry.ts'
+import { TEXT_LIMITS } from '../../ports/log/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { entryType } from '../sessions/session-event.ts'
 

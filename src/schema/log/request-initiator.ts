@@ -1,5 +1,5 @@
 import { encodeGlobalId } from '../../contract/global-id.ts'
-import { TEXT_LIMITS, type InitiatorType, type RequestInitiator } from '../../ports/log-entry.ts'
+import { TEXT_LIMITS, type InitiatorType, type RequestInitiator } from '../../ports/log/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { describedValues } from '../base/enum-values.ts'
 import { NEEDS } from '../base/needs.ts'

@@ -5,7 +5,7 @@ import {
   type WebSocketDirection,
   type WebSocketMessage,
   type WebSocketOpcode,
-} from '../../ports/log-entry.ts'
+} from '../../ports/log/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { describedValues } from '../base/enum-values.ts'
 import { NEEDS } from '../base/needs.ts'

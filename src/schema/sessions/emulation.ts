@@ -1,5 +1,5 @@
 import { BROWSER_PERMISSION, COLOR_SCHEME, REDUCED_MOTION } from '../../domain/sessions/input/emulation-input.ts'
-import { NO_EMULATION, type Emulation, type Geolocation } from '../../ports/emulation.ts'
+import { NO_EMULATION, type Emulation, type Geolocation } from '../../ports/browser/emulation.ts'
 import { builder } from '../base/builder.ts'
 import { enumTypeOf } from '../base/input-type.ts'
 import { NEEDS, readOrGiven } from '../base/needs.ts'

@@ -1,6 +1,6 @@
 import { OBSERVATION_CHARACTERS } from '../../domain/actions/actions.ts'
 import type { ObservedPage } from '../../domain/sessions/session-handle.ts'
-import type { PageState } from '../../ports/browser.ts'
+import type { PageState } from '../../ports/browser/browser.ts'
 import { TargetInput } from '../base/action-input.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'

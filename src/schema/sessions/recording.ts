@@ -1,6 +1,6 @@
 import { BODY_CAPTURE, NO_CAPTURE } from '../../domain/sessions/input/capture-input.ts'
-import type { CaptureOptions } from '../../ports/capture.ts'
-import { NO_REDACTION, type RedactionRules } from '../../ports/redaction.ts'
+import type { CaptureOptions } from '../../ports/browser/capture.ts'
+import { NO_REDACTION, type RedactionRules } from '../../ports/sessions/redaction.ts'
 import { builder } from '../base/builder.ts'
 import { enumTypeOf } from '../base/input-type.ts'
 import { NEEDS, readOrGiven } from '../base/needs.ts'

@@ -1,7 +1,7 @@
 import { NotFound } from '../../domain/kernel/errors.ts'
 import { TASK_INPUT } from '../../domain/tasks/task-input.ts'
 import { cancelTask, startTask } from '../../domain/tasks/task-requests.ts'
-import type { TaskRecord, TaskStatus } from '../../ports/task.ts'
+import type { TaskRecord, TaskStatus } from '../../ports/tasks/task.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'

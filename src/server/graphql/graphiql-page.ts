@@ -60,7 +60,7 @@ export function runGraphiqlPage(
     })
   }
 
-  /** From the dashboard (dashboard/src/sign-in.ts), which removes expired ones. */
+  /** From the dashboard (dashboard/src/sign-in/sign-in.ts), which removes expired ones. */
   function storedKey(): string | null {
     try {
       const stored = JSON.parse(localStorage.getItem(STORED_KEY) ?? 'null') as {

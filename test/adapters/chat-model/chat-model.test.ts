@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createChatModel, DEFAULT_TIMING } from '../../../src/adapters/chat-model/ai-sdk.ts'
 import type { AiConfig } from '../../../src/config.ts'
 import { createLogger } from '../../../src/logger.ts'
-import type { ChatModel, ModelInput, ModelTool } from '../../../src/ports/chat-model.ts'
+import type { ChatModel, ModelInput, ModelTool } from '../../../src/ports/tasks/chat-model.ts'
 import { startFakeModelServer, USAGE, type FakeModelServer, type Reply } from '../../support/fake-model-server.ts'
 
 const API_KEY = 'key-that-nobody-may-see'

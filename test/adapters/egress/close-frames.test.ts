@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { watchWebSocket } from '../../../src/adapters/egress/proxy/close-frames.ts'
-import type { WebSocketEnd } from '../../../src/ports/egress.ts'
+import type { WebSocketEnd } from '../../../src/ports/egress/egress.ts'
 
 const REQUEST = 'GET /x HTTP/1.1\r\nHost: site\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a+b/c==\r\n\r\n'
 const RESPONSE = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n'

@@ -2,7 +2,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { pino } from 'pino'
 import { afterEach } from 'vitest'
 import { WorkerEgress, type WorkerEgressOptions } from '../../../src/adapters/egress/thread/worker-egress.ts'
-import type { ConnectionOutcome, EgressPolicy, EgressProxy } from '../../../src/ports/egress.ts'
+import type { ConnectionOutcome, EgressPolicy, EgressProxy } from '../../../src/ports/egress/egress.ts'
 import { startNameServer, type NameServer, type Records } from './name-server.ts'
 
 export const OPEN: EgressPolicy = { mode: 'OPEN', allow: [], allowedHosts: null, upstream: null }

@@ -2,7 +2,7 @@ import { generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { OidcVerifier, type OidcTiming } from '../../../src/adapters/oidc/oidc-verifier.ts'
 import { createLogger } from '../../../src/logger.ts'
-import { IdentityProviderDown } from '../../../src/ports/token-verifier.ts'
+import { IdentityProviderDown } from '../../../src/ports/access/token-verifier.ts'
 import { AUDIENCE, startIdentityProvider, type IdentityProvider } from '../../support/identity-provider.ts'
 
 let provider: IdentityProvider

@@ -2,11 +2,11 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { BodyRecorder, type BodyCapture } from '../../../src/adapters/playwright/recorders/bodies/body-recorder.ts'
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
-import type { SavedBody } from '../../../src/ports/body.ts'
+import type { SavedBody } from '../../../src/ports/log/body.ts'
 import { fakeCdpConnection, undelayedPipes } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
-import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
+import { DEFAULT_CAPTURE } from '../../../src/ports/browser/capture.ts'
 
 const OFTEN = { interval: 1 }
 const TEXT: BodyCapture = { bodies: 'TEXT', maxBodyBytes: 1_000, waitMs: 60_000 }

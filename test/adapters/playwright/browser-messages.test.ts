@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { BrowserSession } from '../../../src/ports/browser.ts'
+import type { BrowserSession } from '../../../src/ports/browser/browser.ts'
 import { NO_DEADLINE } from '../../support/time-limits.ts'
 import { take } from '../../support/take-steps.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ClientActionRecorder, type Outcome } from '../../../src/adapters/playwright/relay/client-action-recorder.ts'
-import type { ClientAct } from '../../../src/ports/cdp-client.ts'
+import type { ClientAct } from '../../../src/ports/browser/cdp-client.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())

@@ -3,7 +3,7 @@ import type { CdpResponse } from '../../../src/adapters/playwright/cdp/protocol/
 import { ConnectionOutcomes } from '../../../src/adapters/playwright/network/connection-outcomes.ts'
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
-import type { ConnectionFailure, ConnectionOutcome, EgressPolicy } from '../../../src/ports/egress.ts'
+import type { ConnectionFailure, ConnectionOutcome, EgressPolicy } from '../../../src/ports/egress/egress.ts'
 import { fakeCdpConnection } from './fake-cdp-connection.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'

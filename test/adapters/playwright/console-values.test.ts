@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ARGUMENT_LIMITS, type ConsoleValue, type EntryData } from '../../../src/ports/log-entry.ts'
-import type { BrowserSession } from '../../../src/ports/browser.ts'
+import { ARGUMENT_LIMITS, type ConsoleValue, type EntryData } from '../../../src/ports/log/log-entry.ts'
+import type { BrowserSession } from '../../../src/ports/browser/browser.ts'
 import { take } from '../../support/take-steps.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
-import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
+import { DEFAULT_CAPTURE } from '../../../src/ports/browser/capture.ts'
 
 type Line = EntryData['CONSOLE_MESSAGE']
 

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import type { BrowserSession } from '../../../src/ports/browser.ts'
+import type { BrowserSession } from '../../../src/ports/browser/browser.ts'
 import { NO_DEADLINE } from '../../support/time-limits.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { DraftQueue } from '../../../src/adapters/playwright/recorders/console/draft-queue.ts'
-import type { EntryDraft } from '../../../src/ports/log-entry.ts'
+import type { EntryDraft } from '../../../src/ports/log/log-entry.ts'
 
 const draft = (url: string): EntryDraft => ({ kind: 'PAGE_CLOSED', at: 0, data: { pageId: 'p1', url } })
 

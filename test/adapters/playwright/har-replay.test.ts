@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { chromium, type Browser, type Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/browser-executable.ts'
-import type { EntryDraft } from '../../../src/ports/log-entry.ts'
+import type { EntryDraft } from '../../../src/ports/log/log-entry.ts'
 import { networkRequest } from '../../contracts/store-samples.ts'
 import { harText } from '../../support/har-of-log.ts'
 

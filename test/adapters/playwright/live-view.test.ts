@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { LiveView } from '../../../src/adapters/playwright/live-view/live-view.ts'
 import { jpegSize } from '../../../src/adapters/playwright/live-view/jpeg-size.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
-import type { PictureOptions } from '../../../src/ports/live-view.ts'
+import type { PictureOptions } from '../../../src/ports/browser/live-view.ts'
 import { NO_DEADLINE } from '../../support/time-limits.ts'
 import { startLiveSite, type LiveSite } from '../../support/site-live.ts'
 import { take } from '../../support/take-steps.ts'

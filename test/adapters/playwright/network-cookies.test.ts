@@ -1,7 +1,7 @@
 import type { Protocol } from 'devtools-protocol'
 import { expect, test } from 'vitest'
 import { sentCookies, setCookies } from '../../../src/adapters/playwright/recorders/exchanges/network-cookies.ts'
-import { TEXT_LIMITS } from '../../../src/ports/log-entry.ts'
+import { TEXT_LIMITS } from '../../../src/ports/log/log-entry.ts'
 
 const cookie = (name: string) =>
   ({

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MESSAGE_LIMITS } from '../../../src/adapters/playwright/cdp/pipe/message-limits.ts'
-import type { BrowserSession } from '../../../src/ports/browser.ts'
+import type { BrowserSession } from '../../../src/ports/browser/browser.ts'
 import { take } from '../../support/take-steps.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
 

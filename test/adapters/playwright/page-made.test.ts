@@ -10,7 +10,7 @@ import { DEFAULT_OPTIONS, openBrowser } from '../../../src/adapters/playwright/l
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { CaptureSet } from '../../../src/adapters/playwright/captures/capture-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
-import { TEXT_LIMITS } from '../../../src/ports/log-entry.ts'
+import { TEXT_LIMITS } from '../../../src/ports/log/log-entry.ts'
 import { NO_DEADLINE } from '../../support/time-limits.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
 import { fakeCdpConnection } from './fake-cdp-connection.ts'

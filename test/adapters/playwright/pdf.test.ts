@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } fr
 import { ActionDetails, type ActionSite } from '../../../src/adapters/playwright/actions/site/action-site.ts'
 import { pdf } from '../../../src/adapters/playwright/actions/kinds/pdf.ts'
 import { TargetGone } from '../../../src/adapters/playwright/cdp/protocol/target-gone.ts'
-import type { BrowserSession } from '../../../src/ports/browser.ts'
+import type { BrowserSession } from '../../../src/ports/browser/browser.ts'
 import { take } from '../../support/take-steps.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
 

@@ -11,7 +11,7 @@ import { createBrowserPool } from '../../../src/adapters/playwright/session/brow
 import { BrowserProxies } from '../../../src/adapters/playwright/launch/browser-proxies.ts'
 import { browsersDirectory, reapLeftovers } from '../../../src/adapters/playwright/launch/orphan-reaper.ts'
 import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/launch/open-browser.ts'
-import { BrowserLaunchFailed } from '../../../src/ports/browser.ts'
+import { BrowserLaunchFailed } from '../../../src/ports/browser/browser.ts'
 import { WAIT_LIMITS, NO_DEADLINE } from '../../support/time-limits.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
 import { RecordingRecorder } from './recording-recorder.ts'

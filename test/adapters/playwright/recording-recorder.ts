@@ -1,6 +1,6 @@
-import type { CapturedBody, SavedBody } from '../../../src/ports/body.ts'
+import type { CapturedBody, SavedBody } from '../../../src/ports/log/body.ts'
 import { buffer } from 'node:stream/consumers'
-import type { BrowserFile, SavedFile, EventSink } from '../../../src/ports/browser.ts'
+import type { BrowserFile, SavedFile, EventSink } from '../../../src/ports/browser/browser.ts'
 import type {
   EntryData,
   EntryDraft,
@@ -8,7 +8,7 @@ import type {
   PendingRequest,
   RequestProgress,
   SessionEventKind,
-} from '../../../src/ports/log-entry.ts'
+} from '../../../src/ports/log/log-entry.ts'
 
 /** Stores all events. */
 export class RecordingRecorder implements EventSink {

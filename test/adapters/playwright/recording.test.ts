@@ -1,13 +1,13 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
-import { TEXT_LIMITS } from '../../../src/ports/log-entry.ts'
+import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser/browser.ts'
+import { TEXT_LIMITS } from '../../../src/ports/log/log-entry.ts'
 import { WAIT_LIMITS, NO_DEADLINE } from '../../support/time-limits.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
-import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
+import { DEFAULT_CAPTURE } from '../../../src/ports/browser/capture.ts'
 
 let site: TestSite
 let pool: TestPool

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import yauzl from 'yauzl'
-import type { BrowserRecordingKind } from '../../../src/ports/artifact.ts'
+import type { BrowserRecordingKind } from '../../../src/ports/artifacts/artifact.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
 import { take } from '../../support/take-steps.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'

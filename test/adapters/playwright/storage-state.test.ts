@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
+import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser/browser.ts'
 import { NO_DEADLINE } from '../../support/time-limits.ts'
 import { startStorageSite, type StorageSite } from '../../support/site-storage.ts'
 import { take } from '../../support/take-steps.ts'

@@ -13,7 +13,7 @@ import {
 import { browsersDirectory } from '../../../src/adapters/playwright/launch/orphan-reaper.ts'
 import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/launch/open-browser.ts'
 import { createLogger } from '../../../src/logger.ts'
-import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
+import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser/browser.ts'
 import { WAIT_LIMITS, NO_DEADLINE } from '../../support/time-limits.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 

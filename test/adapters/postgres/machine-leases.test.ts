@@ -7,7 +7,7 @@ import { openStore } from '../../../src/adapters/postgres/store.ts'
 import { LEASE_TIMING } from '../../../src/domain/machines/lease-keeper.ts'
 import { LostSessions } from '../../../src/domain/machines/lost-sessions.ts'
 import { createLogger } from '../../../src/logger.ts'
-import type { Store } from '../../../src/ports/store.ts'
+import type { Store } from '../../../src/ports/store/store.ts'
 import { consoleMessage, numbered, readAll, sampleSession, statusChange } from '../../contracts/store-samples.ts'
 import { startPostgres, type TestPostgres } from '../../support/databases.ts'
 

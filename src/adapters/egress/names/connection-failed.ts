@@ -1,4 +1,4 @@
-import type { ConnectionFailure } from '../../../ports/egress.ts'
+import type { ConnectionFailure } from '../../../ports/egress/egress.ts'
 
 /** A connection attempt that failed or was blocked. */
 export class ConnectionFailed extends Error {

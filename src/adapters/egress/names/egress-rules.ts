@@ -1,4 +1,4 @@
-import type { EgressPolicy } from '../../../ports/egress.ts'
+import type { EgressPolicy } from '../../../ports/egress/egress.ts'
 import { publicRule } from '../../../egress/refusal.ts'
 import { HostRules } from '../../../egress/host-rule.ts'
 import { forbiddenRule, isMetadataName, type NetworkAddress } from '../../../egress/network-address.ts'

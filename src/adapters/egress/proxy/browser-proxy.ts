@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import type { ConnectionOutcome, EgressPolicy, UpstreamProxy, WebSocketEnd } from '../../../ports/egress.ts'
+import type { ConnectionOutcome, EgressPolicy, UpstreamProxy, WebSocketEnd } from '../../../ports/egress/egress.ts'
 import { ownedBy } from '../../../fault-owner.ts'
 import type { EgressContext } from './egress-context.ts'
 import { EgressRules } from '../names/egress-rules.ts'

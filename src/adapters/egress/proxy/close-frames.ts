@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { WebSocketEnd } from '../../../ports/egress.ts'
+import type { WebSocketEnd } from '../../../ports/egress/egress.ts'
 
 /** Chromium's limit for response headers, and far more than a handshake has. */
 const MAX_HEAD_BYTES = 256 * 1024

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { Deadline } from '../../../async/deadline.ts'
-import type { ConnectionFailure, ConnectionOutcome, UpstreamProxy, WebSocketEnd } from '../../../ports/egress.ts'
+import type { ConnectionFailure, ConnectionOutcome, UpstreamProxy, WebSocketEnd } from '../../../ports/egress/egress.ts'
 import { formatAddress, parseHost, type Host } from '../../../egress/network-address.ts'
 import { upstreamParts } from '../../../egress/upstream-proxy.ts'
 import { blocked, ConnectionFailed, notResolved, timedOut, upstreamUnreachable } from '../names/connection-failed.ts'

@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { Deadline } from '../../../async/deadline.ts'
-import type { WebSocketEnd } from '../../../ports/egress.ts'
+import type { WebSocketEnd } from '../../../ports/egress/egress.ts'
 import { watchWebSocket } from './close-frames.ts'
 
 /** Once the browser has half-closed the connection, the target has this long to finish. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { Deadline } from '../../../async/deadline.ts'
-import type { ConnectionFailure, WebSocketEnd } from '../../../ports/egress.ts'
+import type { ConnectionFailure, WebSocketEnd } from '../../../ports/egress/egress.ts'
 import type { UpstreamParts } from '../../../egress/upstream-proxy.ts'
 import { ConnectionFailed, timedOut, upstreamRefused } from '../names/connection-failed.ts'
 import type { EgressLimits } from './egress-context.ts'

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { Deadline } from '../../../async/deadline.ts'
-import type { ConnectionOutcome, EgressPolicy, EgressProxy, WebSocketEnd } from '../../../ports/egress.ts'
+import type { ConnectionOutcome, EgressPolicy, EgressProxy, WebSocketEnd } from '../../../ports/egress/egress.ts'
 import { faultOwner } from '../../../fault-owner.ts'
 import type { FromWorker, ToWorker, WorkerReport } from './worker-messages.ts'
 

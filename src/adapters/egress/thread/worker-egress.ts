@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Logger } from '../../../logger.ts'
-import type { EgressProxies, EgressProxy } from '../../../ports/egress.ts'
+import type { EgressProxies, EgressProxy } from '../../../ports/egress/egress.ts'
 import { EGRESS_LIMITS, type EgressLimits } from '../proxy/egress-context.ts'
 import { EgressThread, THREAD_TIMING, type ThreadTiming } from './egress-thread.ts'
 import { EgressUnavailable, ProxyHandle } from './proxy-handle.ts'

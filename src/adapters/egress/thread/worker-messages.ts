@@ -1,4 +1,4 @@
-import type { ConnectionOutcome, EgressPolicy, WebSocketEnd } from '../../../ports/egress.ts'
+import type { ConnectionOutcome, EgressPolicy, WebSocketEnd } from '../../../ports/egress/egress.ts'
 import type { EgressLimits } from '../proxy/egress-context.ts'
 
 export interface EgressWorkerData {

@@ -7,7 +7,7 @@ import type {
   ActionStep,
   ObservationOutcome,
   ObservationRequest,
-} from '../../../ports/action.ts'
+} from '../../../ports/browser/action.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpMethod, CdpParams, CdpResult } from '../cdp/protocol/cdp-commands.ts'
 import { TargetGone } from '../cdp/protocol/target-gone.ts'
@@ -147,6 +147,8 @@ export class PageActions {
       const { result = null, file = null } = effect
       const { blocked } = await this.#guard.refusedSince(effect.pageId ?? actedOn, count, own)
       if (blocked !== null) throw new ActionFailure('BLOCKED', blocked)
+      // Whoever has the outcome finds the session where the step has taken it. A step that is canceled now was done.
+      await deadline.race(this.#pages.refresh()).catch(() => undefined)
       return { error: null, pageId: effect.pageId ?? actedOn, details: details.members, result, file }
     } catch (error) {
       // One that was canceled asks nothing more of a page that stands still: the end of the session waits for it.

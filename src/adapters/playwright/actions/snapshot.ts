@@ -1,5 +1,5 @@
 import type { Locator, Page } from 'playwright'
-import type { Observation } from '../../../ports/action.ts'
+import type { Observation } from '../../../ports/browser/action.ts'
 import { MASK, secretsOf } from './site/secret-fields.ts'
 
 /** Of a page, or of an element of it: the snapshot with refs, without what its secret fields hold. */

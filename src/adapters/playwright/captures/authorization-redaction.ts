@@ -1,4 +1,4 @@
-import type { HttpCredentials } from '../../../ports/emulation.ts'
+import type { HttpCredentials } from '../../../ports/browser/emulation.ts'
 
 /** A request in the format of HARs and of a trace's network file. */
 export interface ArchivedRequest {

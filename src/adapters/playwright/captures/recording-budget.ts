@@ -1,4 +1,4 @@
-import type { SpaceReservation } from '../../../ports/space-reservation.ts'
+import type { SpaceReservation } from '../../../ports/artifacts/space-reservation.ts'
 
 /** A smaller recording is not stopped: whether it fits is checked when it is stored. */
 const SMALL_BYTES = 1024 * 1024

@@ -1,4 +1,4 @@
-import type { NamedUpload } from '../../../ports/cdp-client.ts'
+import type { NamedUpload } from '../../../ports/browser/cdp-client.ts'
 import { OwnDirectory } from './own-directory.ts'
 import { stageDirectory, stageFiles } from './staged-files.ts'
 

@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import type { GivenFile } from '../../../ports/action.ts'
+import type { GivenFile } from '../../../ports/browser/action.ts'
 import type { OwnDirectory, OwnFile } from './own-directory.ts'
 
 const NAME_LENGTH = 200

@@ -1,6 +1,6 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { BrowserLaunchFailed } from '../../../ports/browser.ts'
+import { BrowserLaunchFailed } from '../../../ports/browser/browser.ts'
 import { playwrightsBrowsers } from '../library/playwright-files.ts'
 
 /** Names under which distributions install a browser of the Chromium family; the lightest first. */

@@ -1,4 +1,4 @@
-import type { Viewport } from '../../../ports/viewport.ts'
+import type { Viewport } from '../../../ports/base/viewport.ts'
 
 /** Chromium features that would change the content of pages, cost time, or contact servers unasked. */
 const DISABLED_FEATURES = [

@@ -1,5 +1,5 @@
-import { BrowserLaunchFailed } from '../../../ports/browser.ts'
-import type { EgressPolicy, EgressProxies } from '../../../ports/egress.ts'
+import { BrowserLaunchFailed } from '../../../ports/browser/browser.ts'
+import type { EgressPolicy, EgressProxies } from '../../../ports/egress/egress.ts'
 
 /** How browsers reach the network: each through a proxy of its own, or directly. */
 export class BrowserProxies {

@@ -1,4 +1,4 @@
-import type { BrowserOptions } from '../../../ports/browser.ts'
+import type { BrowserOptions } from '../../../ports/browser/browser.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpCommand } from '../cdp/protocol/cdp-commands.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'

@@ -1,5 +1,5 @@
 import { PulledStream } from '../../../async/pulled-stream.ts'
-import type { PageFrame, PictureOptions } from '../../../ports/live-view.ts'
+import type { PageFrame, PictureOptions } from '../../../ports/browser/live-view.ts'
 
 export type ScreencastFrame = Omit<PageFrame, 'skipped'>
 

@@ -1,4 +1,4 @@
-import type { Viewport } from '../../../ports/viewport.ts'
+import type { Viewport } from '../../../ports/base/viewport.ts'
 
 /** Of base64, where the size of every JPEG that a browser makes stands; colour profiles are shorter. */
 const HEAD_CHARACTERS = 8_192

@@ -1,7 +1,7 @@
 import type { Logger } from '../../../logger.ts'
 import { bound } from '../../../fault-owner.ts'
 import type { InputEvent } from '../../../contract/input-event.ts'
-import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/live-view.ts'
+import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/browser/live-view.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import { Screencast, type ScreencastPage } from './screencast.ts'

@@ -1,5 +1,5 @@
 import type { Logger } from '../../../logger.ts'
-import type { PictureOptions } from '../../../ports/live-view.ts'
+import type { PictureOptions } from '../../../ports/browser/live-view.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'

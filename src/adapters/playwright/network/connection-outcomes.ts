@@ -1,4 +1,4 @@
-import type { ConnectionFailure, ConnectionOutcome, EgressMode, EgressPolicy } from '../../../ports/egress.ts'
+import type { ConnectionFailure, ConnectionOutcome, EgressMode, EgressPolicy } from '../../../ports/egress/egress.ts'
 import { parseHost, formatAddress } from '../../../egress/network-address.ts'
 import { refusingRule } from '../../../egress/refusal.ts'
 import type { CdpResponse } from '../cdp/protocol/cdp-events.ts'

@@ -1,4 +1,4 @@
-import type { WebSocketEnd } from '../../../ports/egress.ts'
+import type { WebSocketEnd } from '../../../ports/egress/egress.ts'
 
 /** How long after the browser the proxy may report the end. */
 const LATE_MS = 250

@@ -1,5 +1,5 @@
-import type { ActionError, ActionType } from '../../../ports/action.ts'
-import type { ClientAct } from '../../../ports/cdp-client.ts'
+import type { ActionError, ActionType } from '../../../ports/browser/action.ts'
+import type { ClientAct } from '../../../ports/browser/cdp-client.ts'
 import { charactersOf, maskOf } from '../actions/site/secret-fields.ts'
 import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
 import type { LoadedResource } from '../cdp/protocol/loaded-resource.ts'

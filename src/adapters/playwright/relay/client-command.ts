@@ -1,4 +1,4 @@
-import { isDeeperThan } from '../../../contract/json-depth.ts'
+import { isDeeperThan } from '../../../contract/input/json-depth.ts'
 import { isTooIntricate } from '../cdp/pipe/json-weight.ts'
 import { LongTexts } from '../cdp/pipe/long-texts.ts'
 import { MESSAGE_LIMITS } from '../cdp/pipe/message-limits.ts'

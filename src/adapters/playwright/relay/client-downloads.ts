@@ -1,5 +1,5 @@
 import type { Logger } from '../../../logger.ts'
-import type { CdpClient } from '../../../ports/cdp-client.ts'
+import type { CdpClient } from '../../../ports/browser/cdp-client.ts'
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import { ClientFolder } from '../files/client-folder.ts'
 import { cutText } from '../cdp/protocol/cut-text.ts'

@@ -1,5 +1,5 @@
 import { CDP_CLOSE } from '../../../contract/cdp-close-codes.ts'
-import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
+import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/browser/cdp-client.ts'
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import type { SecretTyping } from '../actions/site/secret-typing.ts'

@@ -1,9 +1,9 @@
 import type { Logger } from '../../../logger.ts'
-import type { CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
+import type { CdpClient, CdpClientHost } from '../../../ports/browser/cdp-client.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { ClientUploads } from '../files/client-uploads.ts'
 import type { TenantCommand } from '../cdp/connection/tenant.ts'
-import type { Emulation } from '../../../ports/emulation.ts'
+import type { Emulation } from '../../../ports/browser/emulation.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import {
   isInvalidAddress,

@@ -1,4 +1,4 @@
-import type { Emulation } from '../../../ports/emulation.ts'
+import type { Emulation } from '../../../ports/browser/emulation.ts'
 import type { CommandParams } from './command-policy.ts'
 
 interface MediaFeature {

@@ -1,5 +1,5 @@
 import type { Logger } from '../../../logger.ts'
-import type { CdpClientHost } from '../../../ports/cdp-client.ts'
+import type { CdpClientHost } from '../../../ports/browser/cdp-client.ts'
 import { DirectoryRefused } from '../files/own-directory.ts'
 import { NoSpaceForUpload, type ClientUploads } from '../files/client-uploads.ts'
 import { Semaphore } from '../../../async/semaphore.ts'

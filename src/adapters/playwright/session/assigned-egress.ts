@@ -1,5 +1,5 @@
 import type { FaultOwner } from '../../../fault-owner.ts'
-import type { ConnectionOutcome, EgressPolicy, WebSocketEnd } from '../../../ports/egress.ts'
+import type { ConnectionOutcome, EgressPolicy, WebSocketEnd } from '../../../ports/egress/egress.ts'
 import type { OpenBrowser } from '../launch/open-browser.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 

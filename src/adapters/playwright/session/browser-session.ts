@@ -1,13 +1,13 @@
 import { errors, type BrowserContext } from 'playwright'
 import type { Logger } from '../../../logger.ts'
-import { TEXT_LIMITS, type CutFailure } from '../../../ports/log-entry.ts'
+import { TEXT_LIMITS, type CutFailure } from '../../../ports/log/log-entry.ts'
 import type {
   ActionContext,
   ActionOutcome,
   ActionStep,
   ObservationOutcome,
   ObservationRequest,
-} from '../../../ports/action.ts'
+} from '../../../ports/browser/action.ts'
 import type {
   BrowserOptions,
   BrowserSession,
@@ -15,13 +15,13 @@ import type {
   OpenOutcome,
   PageState,
   EventSink,
-} from '../../../ports/browser.ts'
-import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
-import type { Emulation } from '../../../ports/emulation.ts'
+} from '../../../ports/browser/browser.ts'
+import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/browser/cdp-client.ts'
+import type { Emulation } from '../../../ports/browser/emulation.ts'
 import type { InputEvent } from '../../../contract/input-event.ts'
-import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/live-view.ts'
-import type { Json } from '../../../ports/json.ts'
-import type { Viewport } from '../../../ports/viewport.ts'
+import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/browser/live-view.ts'
+import type { Json } from '../../../ports/base/json.ts'
+import type { Viewport } from '../../../ports/base/viewport.ts'
 import { DocumentStatus } from '../actions/kinds/document-status.ts'
 import { PageActions } from '../actions/page-actions.ts'
 import { ClientUploads } from '../files/client-uploads.ts'

@@ -1,6 +1,6 @@
 import type { BrowserContext, Page } from 'playwright'
 import type { Logger } from '../../../logger.ts'
-import type { Viewport } from '../../../ports/viewport.ts'
+import type { Viewport } from '../../../ports/base/viewport.ts'
 import { Deadline } from '../../../async/deadline.ts'
 
 /** An unresponsive page does not apply the size. */

@@ -1,7 +1,7 @@
 import { and, asc, eq, inArray, lt, sql } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
-import { SIGN_IN_KEY_NAME } from '../../../ports/api-key.ts'
-import type { Store } from '../../../ports/store.ts'
+import { SIGN_IN_KEY_NAME } from '../../../ports/access/api-key.ts'
+import type { Store } from '../../../ports/store/store.ts'
 import { asStoreError } from '../base/database-errors.ts'
 import { apiKeys } from '../base/tables.ts'
 

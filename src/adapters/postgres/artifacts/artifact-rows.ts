@@ -1,8 +1,8 @@
 import { and, asc, count, desc, eq, gt, inArray, lt, or } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type pg from 'pg'
-import type { ArtifactKind } from '../../../ports/artifact.ts'
-import type { Store } from '../../../ports/store.ts'
+import type { ArtifactKind } from '../../../ports/artifacts/artifact.ts'
+import type { Store } from '../../../ports/store/store.ts'
 import { asStoreError } from '../base/database-errors.ts'
 import { artifacts, artifactUsage, sessions } from '../base/tables.ts'
 

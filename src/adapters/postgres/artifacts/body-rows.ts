@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { Store } from '../../../ports/store.ts'
+import type { Store } from '../../../ports/store/store.ts'
 import { asStoreError } from '../base/database-errors.ts'
 import { statementName } from '../base/prepared-statements.ts'
 import { KIND_CODES } from '../base/tables.ts'

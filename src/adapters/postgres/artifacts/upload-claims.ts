@@ -1,7 +1,7 @@
 import { inArray, lt } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type pg from 'pg'
-import type { Store } from '../../../ports/store.ts'
+import type { Store } from '../../../ports/store/store.ts'
 import { asStoreError } from '../base/database-errors.ts'
 import { uploadClaims } from '../base/tables.ts'
 

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { DrizzleQueryError } from 'drizzle-orm/errors'
-import { StoreFull, StoreUnavailable, UnstorableBatch } from '../../../ports/store-errors.ts'
+import { StoreFull, StoreUnavailable, UnstorableBatch } from '../../../ports/store/store-errors.ts'
 
 /**
  * SQLSTATEs after which a retry may help: connections (08, but not our own protocol violation, 08P01), a password or a

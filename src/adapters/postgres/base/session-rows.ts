@@ -1,5 +1,5 @@
 import type { InferSelectModel } from 'drizzle-orm'
-import type { SessionHolder, SessionPatch, SessionRecord } from '../../../ports/session-record.ts'
+import type { SessionHolder, SessionPatch, SessionRecord } from '../../../ports/sessions/session-record.ts'
 import type { sessions } from './tables.ts'
 
 type SessionRow = InferSelectModel<typeof sessions>

@@ -15,16 +15,16 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
-import type { ArtifactKind } from '../../../ports/artifact.ts'
-import type { SessionEndReason, SessionEventKind, SessionStatus } from '../../../ports/log-entry.ts'
-import type { NavigationError } from '../../../ports/session-record.ts'
-import type { Emulation } from '../../../ports/emulation.ts'
-import type { CaptureOptions } from '../../../ports/capture.ts'
-import type { RedactionRules } from '../../../ports/redaction.ts'
-import type { SessionEgress } from '../../../ports/session-egress.ts'
-import type { Json } from '../../../ports/json.ts'
-import type { Scope } from '../../../ports/scope.ts'
-import type { TaskStatus } from '../../../ports/task.ts'
+import type { ArtifactKind } from '../../../ports/artifacts/artifact.ts'
+import type { SessionEndReason, SessionEventKind, SessionStatus } from '../../../ports/log/log-entry.ts'
+import type { NavigationError } from '../../../ports/sessions/session-record.ts'
+import type { Emulation } from '../../../ports/browser/emulation.ts'
+import type { CaptureOptions } from '../../../ports/browser/capture.ts'
+import type { RedactionRules } from '../../../ports/sessions/redaction.ts'
+import type { SessionEgress } from '../../../ports/egress/session-egress.ts'
+import type { Json } from '../../../ports/base/json.ts'
+import type { Scope } from '../../../ports/access/scope.ts'
+import type { TaskStatus } from '../../../ports/tasks/task.ts'
 
 /** A time: milliseconds since the epoch in code, timestamptz(3) in the database. */
 const instant = customType<{ data: number; driverData: string }>({

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { Logger } from '../../../logger.ts'
 import { unowned } from '../../../fault-owner.ts'
-import { StoreFull, StoreUnavailable } from '../../../ports/store-errors.ts'
+import { StoreFull, StoreUnavailable } from '../../../ports/store/store-errors.ts'
 import { asStoreError, sentenceOf } from '../base/database-errors.ts'
 
 export interface WatchTiming {

@@ -1,5 +1,5 @@
-import type { LogEntry } from '../../../ports/log-entry.ts'
-import { UnstorableBatch } from '../../../ports/store-errors.ts'
+import type { LogEntry } from '../../../ports/log/log-entry.ts'
+import { UnstorableBatch } from '../../../ports/store/store-errors.ts'
 import { KIND_CODES } from '../base/tables.ts'
 
 type RequestEntry = LogEntry<'NETWORK_REQUEST'>

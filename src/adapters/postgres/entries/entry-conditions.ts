@@ -1,6 +1,6 @@
 import { ENTRY_VERSION } from '../../../contract/entries/upgrades.ts'
 import { CUT_FAILURES, OUTCOMES_OF_FAILURES } from '../../../contract/entries/network-request.ts'
-import { CONSOLE_LEVELS, REQUEST_OUTCOMES, RESOURCE_TYPES } from '../../../ports/log-entry.ts'
+import { CONSOLE_LEVELS, REQUEST_OUTCOMES, RESOURCE_TYPES } from '../../../ports/log/log-entry.ts'
 import type {
   ConsoleFilter,
   EntryFilter,
@@ -8,7 +8,7 @@ import type {
   NetworkFilter,
   SessionEventKind,
   WebSocketFilter,
-} from '../../../ports/log-entry.ts'
+} from '../../../ports/log/log-entry.ts'
 import { KIND_CODES } from '../base/tables.ts'
 
 /** Collects the parameters of a statement and numbers them. */

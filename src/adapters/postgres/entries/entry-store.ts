@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import type { SessionStatus } from '../../../ports/log-entry.ts'
-import type { Store } from '../../../ports/store.ts'
+import type { SessionStatus } from '../../../ports/log/log-entry.ts'
+import type { Store } from '../../../ports/store/store.ts'
 import { append } from './append.ts'
 import { asStoreError } from '../base/database-errors.ts'
 import { ENTRY_COLUMNS, ENTRY_TYPES, entryOfRow, type EntryRow } from './entry-rows.ts'

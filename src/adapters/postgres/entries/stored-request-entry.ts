@@ -1,8 +1,8 @@
 import { readEntryData } from '../../../contract/entries/read-entry.ts'
 import type { RequestTexts } from '../../../contract/entries/request-texts.ts'
 import { ENTRY_VERSION } from '../../../contract/entries/upgrades.ts'
-import type { EntryData } from '../../../ports/log-entry.ts'
-import type { StoredRequest } from '../../../ports/store.ts'
+import type { EntryData } from '../../../ports/log/log-entry.ts'
+import type { StoredRequest } from '../../../ports/store/store.ts'
 
 /** A request whose content a reader of texts has found valid. */
 export class StoredRequestEntry implements StoredRequest {

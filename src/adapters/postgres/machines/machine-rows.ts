@@ -1,7 +1,7 @@
 import { asc, eq, isNull, or, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import type pg from 'pg'
-import type { MachineReport, MachineStore } from '../../../ports/machine-store.ts'
+import type { MachineReport, MachineStore } from '../../../ports/machines/machine-store.ts'
 import { asStoreError } from '../base/database-errors.ts'
 import { machines } from '../base/tables.ts'
 

@@ -1,8 +1,8 @@
 import { and, asc, count, desc, eq, getTableColumns, gte, lt, sql, type SQL } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { unionAll } from 'drizzle-orm/pg-core'
-import type { SessionStatus } from '../../../ports/log-entry.ts'
-import type { SessionFilter, SessionPage, SessionPosition, SessionQuery } from '../../../ports/store.ts'
+import type { SessionStatus } from '../../../ports/log/log-entry.ts'
+import type { SessionFilter, SessionPage, SessionPosition, SessionQuery } from '../../../ports/store/store.ts'
 import { recordOfRow } from '../base/session-rows.ts'
 import { sessions } from '../base/tables.ts'
 

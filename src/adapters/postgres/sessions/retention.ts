@@ -1,4 +1,4 @@
-import type { Store } from '../../../ports/store.ts'
+import type { Store } from '../../../ports/store/store.ts'
 import { asStoreError } from '../base/database-errors.ts'
 import type { Database } from '../connection/open-database.ts'
 

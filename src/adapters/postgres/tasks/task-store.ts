@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, or, type InferSelectModel } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
-import type { Store } from '../../../ports/store.ts'
-import type { TaskRecord } from '../../../ports/task.ts'
+import type { Store } from '../../../ports/store/store.ts'
+import type { TaskRecord } from '../../../ports/tasks/task.ts'
 import { asStoreError } from '../base/database-errors.ts'
 import { tasks } from '../base/tables.ts'
 

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { EntryData } from '../../../ports/log-entry.ts'
+import type { EntryData } from '../../../ports/log/log-entry.ts'
 
 /** Equal for repeated lines. A function of the stored data, so old entries have it, too. */
 export function repeatHash({ level, text, url, line, column }: EntryData['CONSOLE_MESSAGE']): string {

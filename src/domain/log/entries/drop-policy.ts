@@ -1,4 +1,4 @@
-import type { EntryDraft, SessionEventKind } from '../../../ports/log-entry.ts'
+import type { EntryDraft, SessionEventKind } from '../../../ports/log/log-entry.ts'
 
 /**
  * Actions of callers and their outcomes are bounded by the callers themselves: no flood from a page may displace

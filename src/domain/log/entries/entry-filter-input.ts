@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { defineInput, field, orNull, ruled, type EnumDefinition } from '../../../contract/input-field.ts'
-import type { ConsoleLevel, RequestOutcome, ResourceType } from '../../../ports/log-entry.ts'
+import { defineInput, field, orNull, ruled, type EnumDefinition } from '../../../contract/input/input-field.ts'
+import type { ConsoleLevel, RequestOutcome, ResourceType } from '../../../ports/log/log-entry.ts'
 
 /** Maximum number of HTTP methods in a filter: each entry is compared with each of them. */
 const MAX_METHODS = 50

@@ -10,7 +10,7 @@ import type {
   LogEntry,
   NetworkFilter,
   WebSocketFilter,
-} from '../../../ports/log-entry.ts'
+} from '../../../ports/log/log-entry.ts'
 
 /** A client's filter, checked and with duplicate values removed. Throws BadUserInput with every broken rule. */
 export function checkedFilter({ kinds, console, network, webSocket, eventSource }: EntryFilter): EntryFilter {

@@ -1,5 +1,5 @@
 import { withoutBodies } from '../../../contract/entries/body.ts'
-import type { CutFailure, EntryDraft, PendingRequest, RequestProgress } from '../../../ports/log-entry.ts'
+import type { CutFailure, EntryDraft, PendingRequest, RequestProgress } from '../../../ports/log/log-entry.ts'
 
 /** Pending requests: state of a session, not yet entries (guarantee 8). */
 export class PendingRequests {

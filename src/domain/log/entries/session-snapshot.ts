@@ -1,4 +1,4 @@
-import type { SessionRecord } from '../../../ports/session-record.ts'
+import type { SessionRecord } from '../../../ports/sessions/session-record.ts'
 
 /** The state of a session at one moment, for readers: immutable. */
 export interface SessionSnapshot extends SessionRecord {

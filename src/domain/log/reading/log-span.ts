@@ -1,6 +1,6 @@
 import { setImmediate as aTurn } from 'node:timers/promises'
-import type { EntryFilter, LogEntry } from '../../../ports/log-entry.ts'
-import type { EntryQuery, EntryStep, Store } from '../../../ports/store.ts'
+import type { EntryFilter, LogEntry } from '../../../ports/log/log-entry.ts'
+import type { EntryQuery, EntryStep, Store } from '../../../ports/store/store.ts'
 import { NotFound } from '../../kernel/errors.ts'
 import { matchesFilter } from '../entries/entry-filter.ts'
 

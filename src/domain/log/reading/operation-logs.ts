@@ -1,4 +1,4 @@
-import type { LogEntry } from '../../../ports/log-entry.ts'
+import type { LogEntry } from '../../../ports/log/log-entry.ts'
 import { approximateSize } from '../entries/entry-size.ts'
 import type { LogFollower } from './log-follower.ts'
 import type { FollowArguments, LogPage, LogPageArguments, LogReader } from './log-reader.ts'

@@ -1,4 +1,4 @@
-import type { EntryDraft, LogEntry } from '../../../ports/log-entry.ts'
+import type { EntryDraft, LogEntry } from '../../../ports/log/log-entry.ts'
 
 /** Callers that wait for the entry made from certain data to be committed or given up. */
 export class AwaitedEntries {

@@ -1,4 +1,4 @@
-import type { EntryDraft, MissReason } from '../../../ports/log-entry.ts'
+import type { EntryDraft, MissReason } from '../../../ports/log/log-entry.ts'
 import { PacedDrops } from './dropped-entries.ts'
 import { MessageDrops } from './message-drops.ts'
 

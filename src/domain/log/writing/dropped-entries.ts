@@ -1,6 +1,6 @@
 import { isTime } from '../../../contract/entries/members.ts'
 import { owned } from '../../../fault-owner.ts'
-import type { DropReason, EntryData, EntryDraft, SessionEventKind } from '../../../ports/log-entry.ts'
+import type { DropReason, EntryData, EntryDraft, SessionEventKind } from '../../../ports/log/log-entry.ts'
 import { isNeverDropped } from '../entries/drop-policy.ts'
 
 /** Counts entries that could not be recorded, until one ENTRIES_DROPPED entry reports them all (guarantee 7). */

@@ -1,5 +1,5 @@
-import type { EntryDraft, LogEntry } from '../../../ports/log-entry.ts'
-import type { SessionPatch } from '../../../ports/session-record.ts'
+import type { EntryDraft, LogEntry } from '../../../ports/log/log-entry.ts'
+import type { SessionPatch } from '../../../ports/sessions/session-record.ts'
 import type { DroppedEntries } from './dropped-entries.ts'
 import type { LogLimits } from './log-limits.ts'
 import { approximateSize } from '../entries/entry-size.ts'

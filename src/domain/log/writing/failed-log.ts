@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
-import type { EntryDraft, LogEntry } from '../../../ports/log-entry.ts'
-import type { SessionPatch } from '../../../ports/session-record.ts'
-import type { Store } from '../../../ports/store.ts'
+import type { EntryDraft, LogEntry } from '../../../ports/log/log-entry.ts'
+import type { SessionPatch } from '../../../ports/sessions/session-record.ts'
+import type { Store } from '../../../ports/store/store.ts'
 import { DroppedEntries } from './dropped-entries.ts'
 
 /** Where a log stopped that failed because of a fault in Tabwire. */

@@ -1,6 +1,6 @@
 import { isFailedRequest } from '../../../contract/entries/network-request.ts'
-import type { LogEntry } from '../../../ports/log-entry.ts'
-import type { SessionRecord } from '../../../ports/session-record.ts'
+import type { LogEntry } from '../../../ports/log/log-entry.ts'
+import type { SessionRecord } from '../../../ports/sessions/session-record.ts'
 
 /** Number of entries of each kind, as stored in the session's row. */
 export type LogCounts = Pick<

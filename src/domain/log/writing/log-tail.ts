@@ -1,4 +1,4 @@
-import type { LogEntry } from '../../../ports/log-entry.ts'
+import type { LogEntry } from '../../../ports/log/log-entry.ts'
 
 /**
  * The last committed entries of one session, kept in memory so that live readers do not query the store (guarantee

@@ -1,4 +1,4 @@
-import type { EntryDraft } from '../../../ports/log-entry.ts'
+import type { EntryDraft } from '../../../ports/log/log-entry.ts'
 import { PacedDrops } from './dropped-entries.ts'
 
 /**

@@ -1,5 +1,5 @@
-import type { LogEntry } from '../../../ports/log-entry.ts'
-import type { SessionPatch } from '../../../ports/session-record.ts'
+import type { LogEntry } from '../../../ports/log/log-entry.ts'
+import type { SessionPatch } from '../../../ports/sessions/session-record.ts'
 
 /** Events that a session's log reports to its session. */
 export interface SessionLogEvents {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { StoreUnavailable } from '../../../ports/store-errors.ts'
+import { StoreUnavailable } from '../../../ports/store/store-errors.ts'
 
 const FIRST_DELAY_MS = 50
 const LAST_DELAY_MS = 2000

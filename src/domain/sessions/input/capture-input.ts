@@ -1,5 +1,5 @@
-import { defineInput, field, type EnumDefinition, type FieldValues } from '../../../contract/input-field.ts'
-import { DEFAULT_CAPTURE, type CaptureOptions } from '../../../ports/capture.ts'
+import { defineInput, field, type EnumDefinition, type FieldValues } from '../../../contract/input/input-field.ts'
+import { DEFAULT_CAPTURE, type CaptureOptions } from '../../../ports/browser/capture.ts'
 
 /** In descending order of what they record. */
 const BODY_CAPTURES = ['ALL', 'TEXT', 'NONE'] as const satisfies readonly CaptureOptions['bodies'][]

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { MAX_PICTURE_PIXELS, picturePixels } from '../../../contract/picture-pixels.ts'
-import { defineInput, field, orNull, ruled, type EnumDefinition } from '../../../contract/input-field.ts'
+import { MAX_PICTURE_PIXELS, picturePixels } from '../../../contract/input/picture-pixels.ts'
+import { defineInput, field, orNull, ruled, type EnumDefinition } from '../../../contract/input/input-field.ts'
 import {
   NO_EMULATION,
   type BrowserPermission,
@@ -9,8 +9,8 @@ import {
   type Geolocation,
   type HttpCredentials,
   type ReducedMotion,
-} from '../../../ports/emulation.ts'
-import type { Viewport } from '../../../ports/viewport.ts'
+} from '../../../ports/browser/emulation.ts'
+import type { Viewport } from '../../../ports/base/viewport.ts'
 import type { InputIssue } from '../../kernel/errors.ts'
 import { readInitialPrompt } from './initial-prompt.ts'
 

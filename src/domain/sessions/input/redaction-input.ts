@@ -8,9 +8,9 @@ import {
   wellFormed,
   type Check,
   type FieldValues,
-} from '../../../contract/input-field.ts'
-import { isRe2 } from '../../../contract/re2.ts'
-import { REDACTION_LIMITS, type RedactionRules } from '../../../ports/redaction.ts'
+} from '../../../contract/input/input-field.ts'
+import { isRe2 } from '../../../contract/input/re2.ts'
+import { REDACTION_LIMITS, type RedactionRules } from '../../../ports/sessions/redaction.ts'
 
 const isPattern: Check<string> = (value) =>
   // Already rejected for its length, and a long one takes time to parse.

@@ -1,7 +1,14 @@
 import { z } from 'zod'
-import { defineInput, field, orNull, ruled, wellFormed, type EnumDefinition } from '../../../contract/input-field.ts'
-import type { SessionStatus } from '../../../ports/log-entry.ts'
-import type { SessionFilter } from '../../../ports/store.ts'
+import {
+  defineInput,
+  field,
+  orNull,
+  ruled,
+  wellFormed,
+  type EnumDefinition,
+} from '../../../contract/input/input-field.ts'
+import type { SessionStatus } from '../../../ports/log/log-entry.ts'
+import type { SessionFilter } from '../../../ports/store/store.ts'
 import { BadUserInput } from '../../kernel/errors.ts'
 import { inputIssues } from '../../kernel/input-issues.ts'
 import { SESSION_RULES } from './session-rules.ts'

@@ -7,9 +7,9 @@ import {
   orNull,
   type EnumDefinition,
   type FieldValues,
-} from '../../../contract/input-field.ts'
-import type { RecordingKind } from '../../../ports/artifact.ts'
-import type { Viewport } from '../../../ports/viewport.ts'
+} from '../../../contract/input/input-field.ts'
+import type { RecordingKind } from '../../../ports/artifacts/artifact.ts'
+import type { Viewport } from '../../../ports/base/viewport.ts'
 import { BadUserInput, type InputIssue } from '../../kernel/errors.ts'
 import { inputIssues } from '../../kernel/input-issues.ts'
 import { CAPTURE_INPUT, type CaptureInput } from './capture-input.ts'

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { lengthWithin, ruled, wholeNumberWithin, type Check } from '../../../contract/input-field.ts'
-import { isDeeperThan } from '../../../contract/json-depth.ts'
-import { RECORDING_KINDS } from '../../../ports/artifact.ts'
-import type { Json } from '../../../ports/json.ts'
+import { lengthWithin, ruled, wholeNumberWithin, type Check } from '../../../contract/input/input-field.ts'
+import { isDeeperThan } from '../../../contract/input/json-depth.ts'
+import { RECORDING_KINDS } from '../../../ports/artifacts/artifact.ts'
+import type { Json } from '../../../ports/base/json.ts'
 import { INITIAL_PROMPT_RULE, refuseInitialPrompt } from './initial-prompt.ts'
 
 /** In the clients' notation. */

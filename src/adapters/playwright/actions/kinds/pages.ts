@@ -1,5 +1,5 @@
 import type { ActionValues } from '../../../../contract/actions/list.ts'
-import { MAX_PICTURE_PIXELS, picturePixels } from '../../../../contract/picture-pixels.ts'
+import { MAX_PICTURE_PIXELS, picturePixels } from '../../../../contract/input/picture-pixels.ts'
 import { Deadline } from '../../../../async/deadline.ts'
 import { ActionFailure } from '../site/action-failure.ts'
 import type { ActionHandler, ActionSite } from '../site/action-site.ts'

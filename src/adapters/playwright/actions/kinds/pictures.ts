@@ -1,6 +1,6 @@
 import type { Locator, Page } from 'playwright'
 import type { ActionValues } from '../../../../contract/actions/list.ts'
-import { MAX_PICTURE_PIXELS } from '../../../../contract/picture-pixels.ts'
+import { MAX_PICTURE_PIXELS } from '../../../../contract/input/picture-pixels.ts'
 import { isPlaywrightError } from '../../library/playwright-errors.ts'
 import { ActionFailure } from '../site/action-failure.ts'
 import type { ActionHandler } from '../site/action-site.ts'

@@ -1,4 +1,4 @@
-import type { Json } from '../../../../ports/json.ts'
+import type { Json } from '../../../../ports/base/json.ts'
 
 /** A value as the browser writes it down by itself. */
 interface DeepValue {

@@ -1,5 +1,5 @@
 import { errors } from 'playwright'
-import { ACTION_LIMITS, type ActionError, type ActionErrorCode } from '../../../../ports/action.ts'
+import { ACTION_LIMITS, type ActionError, type ActionErrorCode } from '../../../../ports/browser/action.ts'
 import { cutText } from '../../cdp/protocol/cut-text.ts'
 import { BrowserGone, PageCrashed, TargetGone } from '../../cdp/protocol/target-gone.ts'
 import { coverIn, firstLineOf, hindranceIn, isPlaywrightError, netErrorIn } from '../../library/playwright-errors.ts'

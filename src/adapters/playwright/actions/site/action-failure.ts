@@ -1,4 +1,4 @@
-import type { ActionErrorCode } from '../../../../ports/action.ts'
+import type { ActionErrorCode } from '../../../../ports/browser/action.ts'
 
 /** A step failed for a reason that has a code. */
 export class ActionFailure extends Error {

@@ -1,6 +1,6 @@
 import type { BrowserContext, Page } from 'playwright'
-import { ACTION_LIMITS, type GivenFile, type MadeFile } from '../../../../ports/action.ts'
-import type { Json } from '../../../../ports/json.ts'
+import { ACTION_LIMITS, type GivenFile, type MadeFile } from '../../../../ports/browser/action.ts'
+import type { Json } from '../../../../ports/base/json.ts'
 import type { CdpMethod, CdpParams, CdpResult } from '../../cdp/protocol/cdp-commands.ts'
 import { cutText } from '../../cdp/protocol/cut-text.ts'
 import type { PausedTargets } from '../../cdp/targets/page-answers.ts'

@@ -1,4 +1,4 @@
-import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
+import { TEXT_LIMITS } from '../../../../ports/log/log-entry.ts'
 
 /**
  * The start of a text, at most `limit` code units. A cut text is copied, because a slice would keep the whole megabyte

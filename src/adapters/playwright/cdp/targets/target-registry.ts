@@ -1,5 +1,6 @@
-import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
-import type { PageState } from '../../../../ports/browser.ts'
+import { SharedQuestion } from '../../../../async/shared-question.ts'
+import { TEXT_LIMITS } from '../../../../ports/log/log-entry.ts'
+import type { PageState } from '../../../../ports/browser/browser.ts'
 import type { CdpConnection } from '../connection/cdp-connection.ts'
 import type { TargetInfo } from '../protocol/cdp-events.ts'
 import { cutText, cutUrl } from '../protocol/cut-text.ts'
@@ -79,7 +80,7 @@ export class TargetRegistry {
   sharedWorkersAreOffline = false
   /** Applies the session's options to a worker without a page, before it runs. */
   prepareWorker: (sessionId: string) => void = () => undefined
-  #refreshing: Promise<void> | null = null
+  readonly #list = new SharedQuestion(() => this.#askForList())
   #refreshTimer: NodeJS.Timeout | undefined
 
   constructor(connection: CdpConnection) {
@@ -119,22 +120,19 @@ export class TargetRegistry {
     await this.#connection.send('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] }, sessionId)
   }
 
-  /** Asks the browser (never the page, which may be unresponsive) for URLs and titles. */
+  /**
+   * Asks the browser (never the page, which may be unresponsive) for URLs and titles. Resolves once what it knew at the
+   * time of the call is shown. Never rejects.
+   */
   async refresh(): Promise<void> {
-    if (!this.#observer) return
-    this.#refreshing ??= this.#connection
-      .send('Target.getTargets', { filter: [{ type: 'page' }] }, this.ownSessionId)
-      .then(
-        async ({ targetInfos }) => {
-          await Promise.all(targetInfos.map((info) => this.#infoChanged(info)))
-        },
-        // The browser is gone, and its pages with it.
-        () => undefined,
-      )
-      .finally(() => {
-        this.#refreshing = null
-      })
-    await this.#refreshing
+    if (this.#observer) await this.#list.ask()
+  }
+
+  async #askForList(): Promise<void> {
+    const asked = this.#connection.send('Target.getTargets', { filter: [{ type: 'page' }] }, this.ownSessionId)
+    // Without an answer the browser is gone, and its pages with it.
+    const answer = await asked.catch(() => null)
+    if (answer) await Promise.all(answer.targetInfos.map((info) => this.#infoChanged(info)))
   }
 
   dispose(): void {

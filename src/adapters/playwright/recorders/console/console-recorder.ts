@@ -7,8 +7,8 @@ import {
   type ConsoleValue,
   type EntryData,
   type EntryDraft,
-} from '../../../../ports/log-entry.ts'
-import type { EventSink } from '../../../../ports/browser.ts'
+} from '../../../../ports/log/log-entry.ts'
+import type { EventSink } from '../../../../ports/browser/browser.ts'
 import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import type { CdpEvents, RemoteObject, StackTrace } from '../../cdp/protocol/cdp-events.ts'
 import type { ConnectionOutcomes } from '../../network/connection-outcomes.ts'

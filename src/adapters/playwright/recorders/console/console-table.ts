@@ -1,4 +1,4 @@
-import type { ConsoleValue } from '../../../../ports/log-entry.ts'
+import type { ConsoleValue } from '../../../../ports/log/log-entry.ts'
 
 /** Most rows in the text; the arguments of the line have the rest. */
 const ROWS = 100

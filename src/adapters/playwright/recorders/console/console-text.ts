@@ -1,4 +1,4 @@
-import { TEXT_LIMITS, type ConsoleValue } from '../../../../ports/log-entry.ts'
+import { TEXT_LIMITS, type ConsoleValue } from '../../../../ports/log/log-entry.ts'
 import type { RemoteObject } from '../../cdp/protocol/cdp-events.ts'
 
 const MORE = '…'

@@ -1,4 +1,4 @@
-import { ARGUMENT_LIMITS, type ConsoleValue } from '../../../../ports/log-entry.ts'
+import { ARGUMENT_LIMITS, type ConsoleValue } from '../../../../ports/log/log-entry.ts'
 import type { ObjectPreview, PropertyPreview, RemoteObject } from '../../cdp/protocol/cdp-events.ts'
 import { startOfText } from '../../cdp/protocol/cut-text.ts'
 

@@ -1,4 +1,4 @@
-import { ARGUMENT_LIMITS, type ConsoleValue } from '../../../../ports/log-entry.ts'
+import { ARGUMENT_LIMITS, type ConsoleValue } from '../../../../ports/log/log-entry.ts'
 import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import type { CdpResult } from '../../cdp/protocol/cdp-commands.ts'
 import type { RemoteObject } from '../../cdp/protocol/cdp-events.ts'

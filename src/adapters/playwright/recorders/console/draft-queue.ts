@@ -1,4 +1,4 @@
-import type { EntryDraft } from '../../../../ports/log-entry.ts'
+import type { EntryDraft } from '../../../../ports/log/log-entry.ts'
 
 /** How long an entry, and all later ones, wait for its missing parts. */
 const HOLDING_MS = 500

@@ -1,5 +1,5 @@
 import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
-import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
+import { TEXT_LIMITS } from '../../../../ports/log/log-entry.ts'
 import { sentCookies, setCookies, type Cookies } from './network-cookies.ts'
 import { boundedHeaders, headerOf, type Headers } from './network-headers.ts'
 

@@ -1,5 +1,5 @@
 import type { Protocol } from 'devtools-protocol'
-import { SAME_SITE_MODES, TEXT_LIMITS, type RequestCookie, type SameSiteMode } from '../../../../ports/log-entry.ts'
+import { SAME_SITE_MODES, TEXT_LIMITS, type RequestCookie, type SameSiteMode } from '../../../../ports/log/log-entry.ts'
 import { cutText } from '../../cdp/protocol/cut-text.ts'
 
 /** Cookies of one request, or of its response. */

@@ -1,6 +1,11 @@
 import type { EntryBodies } from '../../../../contract/entries/body.ts'
 import { outcomeOfFailure } from '../../../../contract/entries/network-request.ts'
-import { TEXT_LIMITS, type EntryData, type NetworkTiming, type ResponseSource } from '../../../../ports/log-entry.ts'
+import {
+  TEXT_LIMITS,
+  type EntryData,
+  type NetworkTiming,
+  type ResponseSource,
+} from '../../../../ports/log/log-entry.ts'
 import type { CdpResponse } from '../../cdp/protocol/cdp-events.ts'
 import { cutText } from '../../cdp/protocol/cut-text.ts'
 import type { ExtraInfo } from './extra-info.ts'

@@ -6,7 +6,7 @@ import {
   type RequestInitiator,
   type RequestPriority,
   type ResourceType,
-} from '../../../../ports/log-entry.ts'
+} from '../../../../ports/log/log-entry.ts'
 import type { CdpEvents, CdpResponse } from '../../cdp/protocol/cdp-events.ts'
 import { cutText, cutUrl } from '../../cdp/protocol/cut-text.ts'
 import { isWorker, type TrackedSession } from '../../cdp/targets/target-registry.ts'

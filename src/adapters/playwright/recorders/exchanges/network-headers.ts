@@ -1,4 +1,4 @@
-import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
+import { TEXT_LIMITS } from '../../../../ports/log/log-entry.ts'
 import { cutText } from '../../cdp/protocol/cut-text.ts'
 
 export type Headers = Record<string, string>

@@ -1,5 +1,5 @@
 import type { Protocol } from 'devtools-protocol'
-import { TEXT_LIMITS, type InitiatorType, type RequestInitiator } from '../../../../ports/log-entry.ts'
+import { TEXT_LIMITS, type InitiatorType, type RequestInitiator } from '../../../../ports/log/log-entry.ts'
 import type { StackTrace } from '../../cdp/protocol/cdp-events.ts'
 import { cutText, cutUrl } from '../../cdp/protocol/cut-text.ts'
 import { formatStack } from '../../cdp/protocol/stack-text.ts'

@@ -1,5 +1,5 @@
 import { cutText } from '../../cdp/protocol/cut-text.ts'
-import type { Json } from '../../../../ports/json.ts'
+import type { Json } from '../../../../ports/base/json.ts'
 
 interface Bounds {
   /** Members and elements at all levels. */

@@ -1,5 +1,5 @@
-import { TEXT_LIMITS, type EntryData, type EntryDraft } from '../../../../ports/log-entry.ts'
-import type { EventSink } from '../../../../ports/browser.ts'
+import { TEXT_LIMITS, type EntryData, type EntryDraft } from '../../../../ports/log/log-entry.ts'
+import type { EventSink } from '../../../../ports/browser/browser.ts'
 import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
 import { cutText, cutUrl } from '../../cdp/protocol/cut-text.ts'

@@ -1,4 +1,4 @@
-import type { IssueCategory } from '../../../../ports/log-entry.ts'
+import type { IssueCategory } from '../../../../ports/log/log-entry.ts'
 
 /** Members of an issue's details that describe the problem, in the browser's words. */
 const REASONS = [

@@ -1,6 +1,6 @@
 import type { EventSourceMessage } from '../../../../contract/entries/event-source-messages.ts'
-import type { EventSink } from '../../../../ports/browser.ts'
-import { TEXT_LIMITS, type PendingRequest } from '../../../../ports/log-entry.ts'
+import type { EventSink } from '../../../../ports/browser/browser.ts'
+import { TEXT_LIMITS, type PendingRequest } from '../../../../ports/log/log-entry.ts'
 import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
 import { cutText } from '../../cdp/protocol/cut-text.ts'

@@ -4,7 +4,7 @@ import type {
   WebSocketOpcode,
 } from '../../../../contract/entries/web-socket-events.ts'
 import { isTime } from '../../../../contract/entries/members.ts'
-import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
+import { TEXT_LIMITS } from '../../../../ports/log/log-entry.ts'
 import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
 import { startOfText } from '../../cdp/protocol/cut-text.ts'
 

@@ -3,9 +3,9 @@ import type {
   WebSocketDirection,
   WebSocketMessage,
 } from '../../../../contract/entries/web-socket-events.ts'
-import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
-import type { EventSink } from '../../../../ports/browser.ts'
-import type { WebSocketEnd } from '../../../../ports/egress.ts'
+import { TEXT_LIMITS } from '../../../../ports/log/log-entry.ts'
+import type { EventSink } from '../../../../ports/browser/browser.ts'
+import type { WebSocketEnd } from '../../../../ports/egress/egress.ts'
 import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
 import type { ConnectionOutcomes } from '../../network/connection-outcomes.ts'

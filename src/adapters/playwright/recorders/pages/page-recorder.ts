@@ -1,6 +1,6 @@
-import type { EventSink } from '../../../../ports/browser.ts'
+import type { EventSink } from '../../../../ports/browser/browser.ts'
 import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
-import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
+import { TEXT_LIMITS } from '../../../../ports/log/log-entry.ts'
 import { cutText, cutUrl } from '../../cdp/protocol/cut-text.ts'
 import type { CrashReason } from '../../cdp/targets/crash-watch.ts'
 import type { TargetRegistry, TrackedPage } from '../../cdp/targets/target-registry.ts'
