@@ -115,7 +115,7 @@ test('a machine that is killed between claim and launch loses nothing', { timeou
     const hangingId = machines.map(({ id }) => id).find((id) => id !== idOfOne && id !== idOfOther)!
     await writeFile(flag, '')
     await cluster.startOnly(hangingId)
-    const input = { httpCredentials: { username: 'kept', password: 'sealed' } }
+    const input = { httpCredentials: { origin: 'http://127.0.0.1', username: 'kept', password: 'sealed' } }
     const starting = one.query<{ startSession: SessionData }>(START, { input, waitUntil: 'RUNNING' })
     const waiting = async () => (await atOne.get(await theOnly()))?.machineId
     await expect.poll(waiting).toBe(hangingId)
