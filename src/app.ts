@@ -36,6 +36,7 @@ import { Retention } from './domain/sessions/retention.ts'
 import { LiveViewLinks } from './domain/links/live-view-links.ts'
 import { logLimitsOf } from './domain/log/writing/log-limits.ts'
 import { LocalSessionDirectory } from './domain/local/local-session-directory.ts'
+import { StartCipher } from './domain/starts/start-cipher.ts'
 import type { SessionDirectory } from './domain/sessions/session-directory.ts'
 import { LogExports } from './domain/links/log-exports.ts'
 import { SignedLinks } from './domain/links/signed-links.ts'
@@ -205,6 +206,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     redact,
     requireSpace,
     deadlines: options.deadlines,
+    startCipher: config.cluster && new StartCipher(directory.profileKeys),
   })
   opening.defer(() => local.close(SESSIONS_CLOSE_MS))
   machines.serve(local)
@@ -212,7 +214,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   let machineConnections: ServerOptions['machineConnections'] = null
   if (config.cluster && machineLinks && ownMachine instanceof SharedMachines) {
     const { openClusterCalls } = await import('./cluster-calls.ts')
-    const shared = { local, machines: ownMachine, machineId, store, artifacts, logger }
+    const shared = { local, machines: ownMachine, machineId, store, bus, artifacts, logger }
     const calls = openClusterCalls({ config: config.cluster, ...machineLinks, ...shared })
     opening.defer(() => calls.close())
     sessions = calls.sessions
@@ -293,6 +295,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   )
   baseUrl ??= url
   opening.defer(() => server.close(SERVER_CLOSE_MS))
+  local.claimStarts()
   await directory.announce(url)
 
   const resources = opening.move()

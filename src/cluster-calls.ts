@@ -10,6 +10,7 @@ import { RemoteSessions } from './domain/remote/remote-sessions.ts'
 import { ServedCalls } from './domain/remote/served-calls.ts'
 import type { SessionDirectory } from './domain/sessions/session-directory.ts'
 import type { Logger } from './logger.ts'
+import type { Bus } from './ports/machines/bus.ts'
 import type { MachineDialer, Messenger } from './ports/machines/machine-link.ts'
 import type { Store } from './ports/store/store.ts'
 import { MachineConnections } from './server/machine-connections.ts'
@@ -30,13 +31,14 @@ export interface ClusterCallsOptions {
   messenger: Messenger
   dialer: MachineDialer
   store: Store
+  bus: Bus
   artifacts: Artifacts
   logger: Logger
 }
 
 /** From now on this machine serves calls of others, and calls them. */
 export function openClusterCalls(options: ClusterCallsOptions): ClusterCalls {
-  const { config, local, machines, machineId, messenger, dialer, store, artifacts, logger } = options
+  const { config, local, machines, machineId, messenger, dialer, store, bus, artifacts, logger } = options
   const secret = new MachineSecret(config.machineKeys)
   const calls = new RemoteCalls(messenger, secret)
   const served = new ServedCalls(local, messenger, secret, logger)
@@ -53,7 +55,7 @@ export function openClusterCalls(options: ClusterCallsOptions): ClusterCalls {
     },
   })
   return {
-    sessions: new ClusteredSessionDirectory({ local, remote, store, machineId, logger }),
+    sessions: new ClusteredSessionDirectory({ local, remote, store, bus, machineId, logger }),
     connections: new MachineConnections(served, new AnsweringHandshakes(secret), logger),
     close: () => {
       served.close()

@@ -133,8 +133,12 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
     actions: ['kernel', 'session', 'sessions'],
     profiles: ['kernel', 'sessions'],
     machines: ['kernel', 'sessions', 'tasks'],
-    remote: ['kernel', 'log', 'sessions'],
-    local: 'kernel log artifacts bodies redaction exports sessions session tasks actions profiles machines'.split(' '),
+    starts: ['kernel', 'profiles', 'sessions'],
+    remote: ['kernel', 'log', 'sessions', 'starts'],
+    local:
+      'kernel log artifacts bodies redaction exports sessions session tasks actions profiles machines starts'.split(
+        ' ',
+      ),
     keys: ['kernel', 'log'],
     links: ['kernel', 'log', 'keys', 'artifacts', 'bodies', 'exports', 'sessions'],
     access: ['kernel', 'keys', 'links'],

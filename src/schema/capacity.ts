@@ -11,7 +11,9 @@ const Capacity = builder
         description: 'Sessions that can be live at once; free slots of servers that drain are not counted.',
       }),
       live: t.exposeInt('live', { description: 'Slots taken now.' }),
-      queued: t.exposeInt('queued', { description: 'Sessions that wait for a slot, as CREATING.' }),
+      queued: t.exposeInt('queued', {
+        description: 'Sessions that wait for a slot, as CREATING; of several machines, for one of any machine.',
+      }),
       warm: t.exposeInt('warm', { description: 'Browsers that run and wait for a session.' }),
     }),
   })

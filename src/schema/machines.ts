@@ -18,7 +18,8 @@ const Machine = builder.objectRef<MachineRecord>('Machine').implement({
     slots: t.exposeInt('slots', { description: 'Sessions that can be live on it at once.' }),
     live: t.exposeInt('live', { description: 'Slots taken, as of the last heartbeat.' }),
     queued: t.exposeInt('queued', {
-      description: 'Sessions that wait for one of its slots, as of the last heartbeat.',
+      description:
+        'Sessions that wait for one of its slots, as of the last heartbeat. With NATS 0: they wait for a slot of any machine, see capacity.',
     }),
     warm: t.exposeInt('warm', {
       description: 'Browsers that run on it and wait for a session, as of the last heartbeat.',

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { MachineReport } from '../../src/ports/machines/machine-store.ts'
 import type { Store } from '../../src/ports/store/store.ts'
+import { describeStartRows } from './start-rows.contract.ts'
 import { consoleMessage, numbered, sampleSession, statusChange } from './store-samples.ts'
 
 const REPORT: MachineReport = {
@@ -22,7 +23,7 @@ const OVER_MS = -LONG_MS
 
 const newMachine = (leaseMs = LONG_MS) => ({ id: randomUUID(), instance: randomUUID(), leaseMs })
 
-/** Part of the store contract: leases of machines, and the sessions that are lost with them. */
+/** Part of the store contract: leases of machines, the sessions that are lost with them, and those that wait for one. */
 export function describeMachineRows(store: () => Store): void {
   const machines = () => store().machines
   const listed = async (id: string) => (await machines().list()).find((machine) => machine.id === id)
@@ -32,6 +33,8 @@ export function describeMachineRows(store: () => Store): void {
     const epoch = await machines().begin(machine, REPORT)
     return { machine, take: () => machines().takeExpired({ ...machine, leaseMs: OVER_MS }, epoch) }
   }
+
+  describeStartRows(store)
 
   describe('machines', () => {
     test('are listed as they report themselves, by the clock of the database', async () => {

@@ -5,7 +5,7 @@ import { artifactApi } from '../support/artifact-api.ts'
 import { connectApi, ofKind } from '../support/connect-api.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { SESSION, sessionApi, type SessionData } from '../support/session-api.ts'
-import { startCluster, type TestCluster } from '../support/start-cluster.ts'
+import { machineIdOf, startCluster, type TestCluster } from '../support/start-cluster.ts'
 import type { TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
 
@@ -26,6 +26,7 @@ beforeAll(async () => {
   cluster = await startCluster()
   owning = await cluster.start()
   other = await cluster.start()
+  await cluster.startOnly(await machineIdOf(owning))
 })
 afterAll(async () => {
   await cluster?.close()
@@ -57,7 +58,9 @@ test('actions, large results included, changes and the end', async () => {
 test('pages, health, pending requests and observations; a list asks each machine for all of its sessions', async () => {
   const url = `${site.url}/title`
   const started = [await start({ initialPrompt: url }, 'LOADED'), await start({ initialPrompt: url }, 'LOADED')]
+  await cluster.startOnly(await machineIdOf(other))
   const own = await there.start({ initialPrompt: url }, 'LOADED')
+  await cluster.startOnly(await machineIdOf(owning))
   const query = `{ sessions(first: 10, filter: { status: [RUNNING] }) { nodes {
     id expiresAt pendingRequestCount pages { id url } health { status browserResponsive } pendingRequests(first: 5) { url } } } }`
   interface Node {

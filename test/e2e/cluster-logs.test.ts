@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
-import { startCluster, type TestCluster } from '../support/start-cluster.ts'
+import { machineIdOf, startCluster, type TestCluster } from '../support/start-cluster.ts'
 import type { TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
 import { readEntireLog } from '../support/entire-log.ts'
@@ -23,6 +23,7 @@ beforeAll(async () => {
   cluster = await startCluster()
   owning = await cluster.start({}, { followerTiming: NEVER })
   other = await cluster.start({}, { followerTiming: NEVER })
+  await cluster.startOnly(await machineIdOf(owning))
 })
 afterAll(async () => {
   await cluster?.close()

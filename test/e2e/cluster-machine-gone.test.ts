@@ -26,6 +26,8 @@ beforeAll(async () => {
   const PORT = String(await freePort())
   const own = { PORT, TABWIRE_INTERNAL_URL: `http://127.0.0.1:${PORT}`, TABWIRE_WARM_BROWSERS: '1' }
   owning = await startServerProcess(API_KEY, { ...cluster.environment, ...own })
+  const { machines } = await owning.query<{ machines: { id: string }[] }>('{ machines { id } }')
+  await cluster.startOnly(machines[0]!.id)
   other = await cluster.start({ apiKey: API_KEY })
 })
 afterAll(async () => {

@@ -4,7 +4,7 @@ import { browsersOf } from '../support/browser-processes.ts'
 import { startCuttableProxy, type CuttableProxy } from '../support/cuttable-proxy.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
-import { startCluster, type TestCluster } from '../support/start-cluster.ts'
+import { machineIdOf, startCluster, type TestCluster } from '../support/start-cluster.ts'
 import type { TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
 import { readEntireLog } from '../support/entire-log.ts'
@@ -33,6 +33,7 @@ beforeAll(async () => {
   }
   cutOff = await cluster.start(overrides)
   other = await cluster.start()
+  await cluster.startOnly(await machineIdOf(cutOff))
 })
 afterAll(async () => {
   network?.mend()

@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import type { AppOptions } from '../../src/app.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import { startPostgres, type TestPostgres } from './databases.ts'
@@ -17,8 +18,22 @@ export interface TestCluster {
   readonly environment: Record<string, string>
   /** One more machine, in this process; closed with the cluster. */
   start(overrides?: Partial<Config>, options?: AppOptions): Promise<TestApp>
+  /** Sessions start on that machine alone, by its id, or null: on any. Its claims are all that the database accepts. */
+  startOnly(machineId: string | null): Promise<void>
   close(): Promise<void>
 }
+
+/** The claim of any other machine does as if somebody had been faster. */
+const ONLY = `
+  create table if not exists only_machine (id text);
+  create or replace function accept_claim() returns trigger language plpgsql as $$ begin
+    if new.machine_id is not null and exists (select from only_machine where id <> new.machine_id) then return null; end if;
+    return new;
+  end $$;
+  create or replace trigger accept_claim before update on session_starts for each row execute function accept_claim()`
+
+/** The id of a machine in this process. */
+export const machineIdOf = async ({ dataDir }: TestApp) => (await readFile(join(dataDir, 'machine-id'), 'utf8')).trim()
 
 /** PostgreSQL, NATS and an S3 server, and no machine yet. */
 export async function startCluster(): Promise<TestCluster> {
@@ -58,6 +73,17 @@ export async function startCluster(): Promise<TestCluster> {
       )
       opened.defer(() => app.close())
       return app
+    },
+    async startOnly(machineId) {
+      const client = new pg.Client({ connectionString: postgres.url })
+      await client.connect()
+      try {
+        await client.query(ONLY)
+        await client.query('delete from only_machine')
+        if (machineId !== null) await client.query('insert into only_machine values ($1)', [machineId])
+      } finally {
+        await client.end()
+      }
     },
     close: () => opened.disposeAsync(),
   }

@@ -15,6 +15,7 @@ import { createProfileStore } from './access/profile-store.ts'
 import { ReadSemaphore } from './connection/read-semaphore.ts'
 import { createRetention } from './sessions/retention.ts'
 import { createSessionStore } from './sessions/session-store.ts'
+import { createStartRows } from './sessions/start-rows.ts'
 import { createTaskStore } from './tasks/task-store.ts'
 import { UnreadableEntries } from './entries/unreadable-entries.ts'
 import { createUploadClaims } from './artifacts/upload-claims.ts'
@@ -36,8 +37,10 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
   let closing: Promise<void> | null = null
   const db = drizzle(pool)
   const semaphore = new ReadSemaphore(Math.max(1, pool.options.max - CONNECTIONS_BESIDE_READS))
+  const sessions = createSessionStore(pool, db, semaphore)
   const calls: StoreCalls = {
-    ...createSessionStore(pool, db, semaphore),
+    ...sessions,
+    ...createStartRows(pool, db, sessions),
     ...createEntryStore(pool, semaphore, new UnreadableEntries(environment.logger)),
     ...createApiKeyStore(db),
     ...createArtifactRows(pool, db),
@@ -65,6 +68,11 @@ const IS_LARGE: Record<Exclude<keyof StoreCalls, Read>, boolean> = {
   insertSession: true,
   append: true,
   patchSession: false,
+  queueSession: true,
+  claimStart: false,
+  releaseStart: false,
+  releaseLostStarts: false,
+  deleteStarts: false,
   deleteEndedBefore: false,
   insertApiKey: false,
   revokeApiKey: false,

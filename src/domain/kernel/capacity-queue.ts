@@ -22,6 +22,10 @@ export class ServerDraining extends TabwireError {
   }
 }
 
+/** When to try again if a slot becomes free then, at the latest: limited to a reasonable delay. Null: unknown. */
+export const retrySeconds = (freeInMs: number | null) =>
+  Math.min(60, Math.max(1, Math.ceil((freeInMs ?? Number.POSITIVE_INFINITY) / 1000)))
+
 /** A session's place in the queue: waiting, then live, then left. */
 export interface Place {
   /** Resolves when the place gets a slot; never if it was left before. */
@@ -57,6 +61,16 @@ export class CapacityQueue {
 
   get isDraining(): boolean {
     return this.#isDraining
+  }
+
+  /** Whether `take` returns a slot. */
+  get hasFree(): boolean {
+    return !this.#isDraining && this.#live < this.total && this.#queue.size === 0
+  }
+
+  /** A slot, for what waits in another queue. Null: none is free, or no more are given. */
+  take(): Place | null {
+    return this.hasFree ? this.enter(() => 0) : null
   }
 
   /**

@@ -1,18 +1,14 @@
 import type { Logger } from 'pino'
 import type { BrowserPool } from '../../ports/browser/browser.ts'
-import type { Bus } from '../../ports/machines/bus.ts'
-import type { CaptureOptions } from '../../ports/browser/capture.ts'
-import type { RedactionRules } from '../../ports/sessions/redaction.ts'
 import { ownedBy } from '../../fault-owner.ts'
 import { StoreUnavailable } from '../../ports/store/store-errors.ts'
-import type { SessionRecord } from '../../ports/sessions/session-record.ts'
+import { NO_HOLDER, type SessionHolder, type SessionRecord } from '../../ports/sessions/session-record.ts'
 import type { Store } from '../../ports/store/store.ts'
-import type { Profiles } from '../profiles/profiles.ts'
-import type { AgentTasks } from '../tasks/agent-tasks.ts'
-import type { Artifacts } from '../artifacts/artifacts.ts'
-import type { Bodies } from '../bodies/bodies.ts'
+import type { EgressPolicy } from '../../ports/egress/egress.ts'
+import type { LogEntry } from '../../ports/log/log-entry.ts'
+import type { Json } from '../../ports/base/json.ts'
 import { captureOf } from '../sessions/input/capture-input.ts'
-import { policyOf, policyOfShown, type ServerEgress } from '../sessions/input/egress-input.ts'
+import { policyOf, policyOfShown } from '../sessions/input/egress-input.ts'
 import { BadUserInput, NotFound } from '../kernel/errors.ts'
 import { hashOfOptions } from '../sessions/input/idempotency.ts'
 import { readInitialPrompt } from '../sessions/input/initial-prompt.ts'
@@ -24,7 +20,7 @@ import {
   newSessionRecord,
   requireRecordings,
 } from '../sessions/input/new-session.ts'
-import { DEFAULT_DEADLINES, type SessionDeadlines } from '../session/browser-lease.ts'
+import { DEFAULT_DEADLINES } from '../session/browser-lease.ts'
 import { SessionChanges } from '../sessions/session-changes.ts'
 import { HandleSet } from '../sessions/handle-set.ts'
 import type { Capacity, SessionDirectory, StartWait } from '../sessions/session-directory.ts'
@@ -33,43 +29,25 @@ import { parseStartSession, type SessionOptions, type StartSessionInput } from '
 import { redactionOf } from '../sessions/input/redaction-input.ts'
 import { listSessions, type SessionListArguments, type SessionListPage } from '../sessions/session-list.ts'
 import { findLive } from '../sessions/live-session.ts'
-import type { HarSource } from '../exports/har.ts'
-import type { LogLimits } from '../log/writing/log-limits.ts'
 import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import { isEnded, SessionNotRunning } from '../kernel/session-state.ts'
 import type { SessionServices } from '../session/session-services.ts'
 import { Session } from '../session/session.ts'
-import { CapacityQueue } from '../kernel/capacity-queue.ts'
+import { CapacityQueue, retrySeconds, ServerDraining, type Place } from '../kernel/capacity-queue.ts'
 import { requireSpace } from '../artifacts/storage-space.ts'
-import type { LeasedSessions, MachineLease } from '../machines/machines.ts'
+import type { LeasedSessions } from '../machines/machines.ts'
+import type { LocalSessionsOptions } from './local-sessions-options.ts'
 import { LocalSessionHandle } from './local-session-handle.ts'
+import { heldStore, QueuedStarts } from './queued-starts.ts'
 import { RemoteChanges, type RemoteWatch } from './remote-changes.ts'
 import { SessionFaults } from './session-faults.ts'
 import { UndecidedStarts } from './undecided-starts.ts'
 
-/** Dependencies and limits of this process's sessions. */
-export interface LocalSessionsOptions {
-  store: Store
-  browsers: BrowserPool
-  artifacts: Artifacts
-  bodies: Bodies
-  tasks: AgentTasks
-  profiles: Profiles
-  bus: Bus
-  logger: Logger
-  machine: MachineLease
-  maxSessions: number
-  maxQueued: number
-  limits: LogLimits
-  har: HarSource
-  /** The maximum that sessions may reach. */
-  egress: ServerEgress
-  /** The maximum that sessions record of bodies, and what is masked in all logs. */
-  captureBodies: CaptureOptions['bodies']
-  redact: RedactionRules
-  /** Throws StorageFull if there is no space for another session. */
-  requireSpace?(): Promise<void>
-  deadlines?: Partial<SessionDeadlines> | undefined
+/** What a session is started with, apart from its row. */
+interface Start {
+  options: SessionOptions
+  policy: EgressPolicy
+  storageState: Json
 }
 
 /** Share of the sessions' shutdown time for everything except the rest of their logs. */
@@ -87,6 +65,8 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
   readonly #live = new Map<string, LocalSessionHandle>()
   readonly #undecided: UndecidedStarts
   readonly #remote: RemoteChanges
+  /** Null: sessions of this machine are started here, or nowhere. */
+  readonly #queued: QueuedStarts | null
   #closing = false
 
   constructor(options: LocalSessionsOptions) {
@@ -100,7 +80,7 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     this.#undecided = new UndecidedStarts(store, announce, logger)
     const isHere = (sessionId: string) => this.#live.has(sessionId)
     const { machineId } = machine.identity
-    const hasOthers = () => machine.hasOthers
+    const hasOthers = () => machine.hasOthers || this.#queued !== null
     this.#remote = new RemoteChanges({ store, bus, machineId, isHere, hasOthers, announce, logger })
     this.#services = {
       store,
@@ -115,6 +95,25 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
       publish: (sessionId) => bus.publish(sessionId),
       announce: (snapshot) => this.#changes.announce(snapshot),
     }
+    const { startCipher: cipher, maxQueued } = options
+    const queue = { store, bus, slots: this.#slots, maxQueued, machine, isHere, announce, logger }
+    this.#queued = cipher
+      ? new QueuedStarts({
+          ...queue,
+          cipher,
+          warm: () => browsers.warmCount(),
+          requireSpace: async () => {
+            await options.requireSpace?.()
+            requireSpace([browsers])
+          },
+          launch: (...claimed) => this.#launchClaimed(...claimed),
+        })
+      : null
+  }
+
+  /** From now on this machine takes part in starting queued sessions, if it is one of several. */
+  claimStarts(): void {
+    this.#queued?.claims.open()
   }
 
   async start(
@@ -134,39 +133,82 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     await this.#options.requireSpace?.()
     const profile = options.profileId === null ? null : await this.#options.profiles.open(owner, options.profileId)
     requireSpace([this.#browsers])
-    const place = this.#slots.enter(() => this.#secondsUntilASlot())
-    const faults = new SessionFaults()
-    const { captureBodies, machine } = this.#options
-    const capture = captureOf(options.capture, captureBodies)
-    const recording = { capture, redact: redactionOf(options.redact, this.#options.redact) }
-    const record = newSessionRecord(owner, options, profile?.id ?? null, policy, recording, machine.identity)
-    let session: Session
+    if (this.#queued && this.#slots.isDraining) throw new ServerDraining()
+    const place = this.#queued ? null : this.#slots.enter(() => this.#secondsUntilASlot())
+    const { captureBodies, machine, redact } = this.#options
+    const recording = {
+      capture: captureOf(options.capture, captureBodies),
+      redact: redactionOf(options.redact, redact),
+    }
+    const holder = this.#queued ? NO_HOLDER : machine.identity
+    const record = newSessionRecord(owner, options, profile?.id ?? null, policy, recording, holder)
+    const firstEntry = firstEntryOf(record)
     try {
-      const firstEntry = firstEntryOf(record)
-      const outcome = await insertNewSession(this.#store, record, firstEntry)
+      const outcome = this.#queued
+        ? await this.#queued.add(record, firstEntry, input ?? {})
+        : await insertNewSession(this.#store, record, firstEntry)
       if (outcome.kind === 'exists') {
-        place.leave()
+        place?.leave()
         return await this.#untilReached(this.#sameStart(outcome.record, options), waitUntil, signal)
       }
-      session = ownedBy(faults, () => new Session(this.#services, record, [firstEntry], place))
+    } catch (error) {
+      place?.leave()
+      if (error instanceof StoreUnavailable) this.#undecided.add(record)
+      throw error
+    }
+    const start = { options, policy, storageState: profile?.state ?? null }
+    if (place) await this.#launch(record, [firstEntry], start, place, this.#services)
+    return this.#untilReached(this.#snapshotOf(record), waitUntil, signal)
+  }
+
+  /** Throws as `start` does. */
+  async #launchClaimed(
+    record: SessionRecord,
+    input: StartSessionInput,
+    holder: SessionHolder,
+    place: Place,
+  ): Promise<void> {
+    const options = parseStartSession(input, this.#options.egress)
+    const policy = policyOf(options, this.#options.egress)
+    const { profileId } = options
+    const profile = profileId === null ? null : await this.#options.profiles.open(record.owner, profileId)
+    const start = { options, policy, storageState: profile?.state ?? null }
+    const services = { ...this.#services, store: heldStore(this.#store, holder) }
+    // Others are entries of a machine that was lost before the session ran: they are in the store.
+    const entries = record.lastSequence === 1 ? [firstEntryOf(record)] : []
+    await this.#launch(record, entries, start, place, services)
+  }
+
+  /** Resolves when the session is live here. Rejects if its initial task cannot be stored: then it ends. */
+  async #launch(
+    record: SessionRecord,
+    entries: readonly LogEntry[],
+    { options, policy, storageState }: Start,
+    place: Place,
+    services: SessionServices,
+  ): Promise<void> {
+    const initial = options.initialPrompt === null ? null : readInitialPrompt(options.initialPrompt)
+    const faults = new SessionFaults()
+    let session: Session
+    try {
+      session = ownedBy(faults, () => new Session(services, record, entries, place))
       faults.of(session)
     } catch (error) {
       place.leave()
-      if (error instanceof StoreUnavailable) this.#undecided.add(record)
       throw error
     }
     this.#live.set(session.id, new LocalSessionHandle(session, this.#options.tasks, this.#options.profiles))
     void session.ended.then(() => this.#forget(session))
     if (initial?.kind === 'TASK') await ownedBy(faults, () => this.#startInitialTask(session, initial.prompt))
-    const browserOptions = browserOptionsOf(options, profile?.state ?? null, policy, capture)
+    const capture = captureOf(options.capture, this.#options.captureBodies)
+    const browserOptions = browserOptionsOf(options, storageState, policy, capture)
     const firstUrl = initial?.kind === 'URL' ? initial.url : null
     const savesHar = options.record.includes('HAR')
     void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot, savesHar))
     this.#changes.announce(session.snapshot())
     // A shutdown meanwhile has already ended the sessions that existed then.
-    if (this.#closing) void session.end('SERVER_SHUTDOWN')
+    if (this.#closing) void (this.#handBack(session) ?? session.end('SERVER_SHUTDOWN'))
     this.#loseUnlessLeased(session, 'The server lost its lease while the session was started.')
-    return this.#untilReached(session.snapshot(), waitUntil, signal)
   }
 
   async find(owner: string, sessionId: string): Promise<SessionSnapshot | null> {
@@ -206,7 +248,9 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
 
   async capacity(): Promise<Capacity> {
     const own = this.ownCapacity()
-    return this.#options.machine.totalCapacity(this.#slots.isDraining ? { ...own, total: own.live } : own)
+    const total = this.#options.machine.totalCapacity(this.#slots.isDraining ? { ...own, total: own.live } : own)
+    if (!this.#queued) return total
+    return { ...total, queued: total.queued + (await this.#store.countWaitingStarts()) }
   }
 
   ownCapacity(): Capacity {
@@ -259,7 +303,9 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
       setTimeout(() => live().forEach(({ session }) => session.log.abandon()), deadlineMs),
     ]
     try {
-      await Promise.all([this.#undecided.close(), ...[...live()].map(({ session }) => session.shutDown(until))])
+      await this.#queued?.close()
+      const ending = [...live()].map(({ session }) => this.#handBack(session) ?? session.shutDown(until))
+      await Promise.all([this.#undecided.close(), ...ending])
     } finally {
       timers.forEach(clearTimeout)
     }
@@ -268,7 +314,15 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
   /** What is done with the session from here on would be nobody's: another server ends it, or has. */
   #loseUnlessLeased(session: Session, error: string): void {
     const { machineEpoch } = this.#options.machine.identity
-    if (session.snapshot().machineEpoch !== machineEpoch) void session.end('MACHINE_LOST', error)
+    if (session.snapshot().machineEpoch === machineEpoch) return
+    void (this.#handBack(session) ?? session.end('MACHINE_LOST', error))
+  }
+
+  /** Leaves a session that does not run yet to another machine. Null: it runs, or no other machine would start it. */
+  #handBack(session: Session): Promise<void> | null {
+    if (!this.#queued || !session.handBack()) return null
+    const { release } = this.#queued.claims
+    return session.ended.then(() => release(session.id, session.snapshot()))
   }
 
   /** Without its task the session has no purpose: it fails if the task cannot be stored. */
@@ -310,6 +364,7 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
 
   async #forget(session: Session): Promise<void> {
     this.#live.delete(session.id)
+    void this.#queued?.claims.look()
     const snapshot = session.snapshot()
     if (isEnded(snapshot.status)) return
     // Its log was lost, so only the store may know how it ended.
@@ -321,10 +376,9 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     }
   }
 
-  /** When a slot may be free: an estimate from the sessions that end first, limited to a reasonable retry delay. */
+  /** When a slot may be free: an estimate from the sessions that end first, see retrySeconds. */
   #secondsUntilASlot(): number {
     const ends = [...this.#live.values()].map(({ session }) => session.snapshot().expiresAt ?? Number.POSITIVE_INFINITY)
-    const seconds = Math.ceil((Math.min(...ends) - Date.now()) / 1000)
-    return Math.min(60, Math.max(1, seconds))
+    return retrySeconds(Math.min(...ends) - Date.now())
   }
 }

@@ -1,4 +1,5 @@
-import type { SessionRecord } from '../../ports/sessions/session-record.ts'
+import { NO_HOLDER, type SessionRecord } from '../../ports/sessions/session-record.ts'
+import type { Bus } from '../../ports/machines/bus.ts'
 import type { Store } from '../../ports/store/store.ts'
 import type { Logger } from 'pino'
 import { answerOr, isEnded, SessionNotRunning } from '../kernel/session-state.ts'
@@ -10,6 +11,7 @@ import type { SessionHandle } from '../sessions/session-handle.ts'
 import type { StartSessionInput } from '../sessions/input/session-input.ts'
 import type { SessionListArguments, SessionListPage } from '../sessions/session-list.ts'
 import type { RemoteSessions } from './remote-sessions.ts'
+import { StartingSessionHandle } from './starting-session-handle.ts'
 
 /** The sessions of this process, whose handles are told apart from those of other machines. */
 export interface LocalDirectory extends SessionDirectory {
@@ -20,7 +22,8 @@ export interface LocalDirectory extends SessionDirectory {
 export interface ClusteredDirectoryOptions {
   local: LocalDirectory
   remote: RemoteSessions
-  store: Pick<Store, 'findSession' | 'findSessions'>
+  store: Pick<Store, 'findSession' | 'findSessions' | 'append' | 'patchSession' | 'deleteStarts'>
+  bus: Pick<Bus, 'subscribe' | 'publish'>
   machineId: string
   logger: Logger
 }
@@ -41,12 +44,10 @@ export class ClusteredSessionDirectory implements SessionDirectory {
     waitUntil: StartWait,
     signal: AbortSignal,
   ): Promise<SessionSnapshot> {
-    const started = await this.#local.start(owner, input, waitUntil, signal)
-    // A start that was repeated may be a session of another machine.
-    if (waitUntil === 'CREATING' || isEnded(started.status) || started.machineId === this.#options.machineId) {
-      return started
-    }
-    const handle = await this.handle(started.id)
+    // Any machine may start it; a start that was repeated may be a session of any machine.
+    const started = await this.#local.start(owner, input, 'CREATING', signal)
+    if (waitUntil === 'CREATING' || isEnded(started.status)) return started
+    const handle = started.status === 'CREATING' ? this.#starting(started) : await this.handle(started.id)
     const now = async () => (await this.find(owner, started.id)) ?? started
     return handle ? answerOr(handle.reached(waitUntil, signal), now) : now()
   }
@@ -75,6 +76,7 @@ export class ClusteredSessionDirectory implements SessionDirectory {
     const here = await this.#local.handle(sessionId)
     if (here) return here
     const record = await this.#options.store.findSession(sessionId)
+    if (record?.status === 'CREATING') return this.#starting(record)
     return record && this.#isElsewhere(record) ? this.#options.remote.handle(record) : null
   }
 
@@ -98,12 +100,21 @@ export class ClusteredSessionDirectory implements SessionDirectory {
     const known = new Set(here.map(({ sessionId }) => sessionId))
     const others = sessionIds.filter((id) => !known.has(id))
     const records = others.length === 0 ? [] : await store.findSessions(others)
+    const waiting = records.filter((record) => record.status === 'CREATING' && record.machineId === NO_HOLDER.machineId)
     const sets = remote.sets(records.filter((record) => this.#isElsewhere(record)))
-    return new HandleSet(here, logger, undefined, sets)
+    return new HandleSet([...here, ...waiting.map((record) => this.#starting(record))], logger, undefined, sets)
+  }
+
+  #starting(record: SessionRecord): StartingSessionHandle {
+    const { store, bus, remote } = this.#options
+    const handleOf = async (now: SessionRecord) =>
+      (await this.#local.handle(now.id)) ?? (this.#isElsewhere(now) ? remote.handle(now) : null)
+    return new StartingSessionHandle(record, { store, bus, handleOf })
   }
 
   /** One that should be here, and is not, has ended or is about to. */
   #isElsewhere({ status, machineId }: SessionRecord): boolean {
-    return !isEnded(status) && machineId !== this.#options.machineId
+    const isHeld = machineId !== NO_HOLDER.machineId
+    return !isEnded(status) && isHeld && machineId !== this.#options.machineId
   }
 }

@@ -56,6 +56,8 @@ export class Session {
   readonly loaded = this.#loaded.promise
   /** Resolves when the final status is committed and all resources of the session are released. */
   readonly ended = this.#ended.promise
+  /** Whether its row is left to another machine. */
+  isHandedBack = false
   readonly #clients: SessionClients
   readonly #services: SessionServices
   readonly #logger: Logger
@@ -248,6 +250,17 @@ export class Session {
     this.#until = until
     this.#browser?.hurry(until)
     return this.end('SERVER_SHUTDOWN')
+  }
+
+  /**
+   * Leaves a session that is not RUNNING yet to another machine: its browser ends, and nothing more is written. False:
+   * it runs, or ends already.
+   */
+  handBack(): boolean {
+    if (this.#ending || this.#state.status !== 'CREATING') return false
+    this.isHandedBack = true
+    this.log.leave()
+    return true
   }
 
   readonly record = (draft: EntryDraft): void => this.sink.record(draft)

@@ -17,6 +17,12 @@ export interface NavigationError {
   at: number
 }
 
+/** The machine of a session, under the lease that it was started with. */
+export type SessionHolder = Pick<SessionRecord, 'machineId' | 'machineEpoch'>
+
+/** Of a session that waits for a machine. */
+export const NO_HOLDER: SessionHolder = { machineId: '', machineEpoch: null }
+
 /** The row of a session. Times are milliseconds since the epoch. */
 export interface SessionRecord {
   /** UUID version 7; the public id is the global id derived from it. */
@@ -37,8 +43,9 @@ export interface SessionRecord {
   keepAlive: boolean
   idleTimeoutSeconds: number
   maxDurationSeconds: number
+  /** Empty: it waits for a machine, see StartStore. */
   machineId: string
-  /** The epoch of the machine when it started: see MachineStore. Null: its machine has no lease. */
+  /** The epoch of the machine when it started: see MachineStore. Null: its machine has no lease, or it waits for one. */
   machineEpoch: number | null
   idempotencyKey: string | null
   /** SHA-256 of the canonical input, to recognize a repeated start with the same key. */

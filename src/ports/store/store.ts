@@ -8,7 +8,8 @@ import type { TaskRecord } from '../tasks/task.ts'
 import type { Json } from '../base/json.ts'
 import type { Scope } from '../access/scope.ts'
 import type { ApiKeyRecord } from '../access/api-key.ts'
-import type { SessionRecord, SessionPatch } from '../sessions/session-record.ts'
+import type { SessionHolder, SessionRecord, SessionPatch } from '../sessions/session-record.ts'
+import type { StartStore } from './start-store.ts'
 
 export interface SessionFilter {
   status?: readonly SessionStatus[] | null
@@ -141,7 +142,7 @@ export type InsertSessionOutcome = { kind: 'inserted' } | { kind: 'exists'; reco
  * Persistent storage of sessions, their logs, API keys. One adapter (adapters/postgres) over one driver, for a
  * PostgreSQL server and for the embedded database alike; test/contracts/store.contract.ts runs against both.
  */
-export interface Store {
+export interface Store extends StartStore {
   /** Leases of the servers on this database. */
   readonly machines: MachineStore
 
@@ -152,16 +153,18 @@ export interface Store {
   insertSession(record: SessionRecord, entries: readonly LogEntry[]): Promise<InsertSessionOutcome>
   /**
    * Commits entries `expectedLast + 1 …`, the counters and the patch in one transaction, only if the row's lastSequence
-   * is `expectedLast` (guarantee 1: one writer). Throws UnstorableBatch or StoreUnavailable.
+   * is `expectedLast` (guarantee 1: one writer), and it has that holder, if one is given. Throws UnstorableBatch or
+   * StoreUnavailable.
    */
   append(
     sessionId: string,
     expectedLast: number,
     entries: readonly LogEntry[],
     patch?: SessionPatch,
+    holder?: SessionHolder,
   ): Promise<AppendOutcome>
-  /** Changes a live session's row; returns false if it does not exist or has ended. */
-  patchSession(sessionId: string, patch: SessionPatch): Promise<boolean>
+  /** Changes a live session's row; returns false if it does not exist, has ended, or has another holder than the given. */
+  patchSession(sessionId: string, patch: SessionPatch, holder?: SessionHolder): Promise<boolean>
   findSession(sessionId: string): Promise<SessionRecord | null>
   /** Those of the sessions that exist, in any order. At most 1000 ids. */
   findSessions(sessionIds: readonly string[]): Promise<SessionRecord[]>
@@ -172,11 +175,15 @@ export interface Store {
    */
   listSessions(query: SessionQuery, signal?: AbortSignal): Promise<SessionPage>
   countSessions(owner: string, filter: SessionFilter, signal?: AbortSignal): Promise<number>
-  /** Sessions of this machine that have not ended, of every owner: left over after a crash of the server. */
+  /**
+   * Sessions of this machine that have not ended, of every owner: left over after a crash of the server. Without those
+   * that another machine may start.
+   */
   listLiveSessions(machineId: string): Promise<SessionRecord[]>
   /**
    * Sessions that have not ended although the lease they were started under is over, oldest first: those of this
-   * machine, and of all machines that have left. See MachineStore.
+   * machine, and of all machines that have left, without those that another machine may start. See MachineStore and
+   * StartStore.
    */
   listLostSessions(machineId: string, limit: number): Promise<SessionRecord[]>
 

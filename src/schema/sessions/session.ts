@@ -176,11 +176,12 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
       description: 'Milliseconds from createdAt to endedAt, or until now.',
       resolve: ({ createdAt, endedAt }) => Math.max(0, (endedAt ?? Date.now()) - createdAt),
     }),
-    machineId: t.exposeID('machineId', {
+    machineId: t.id({
       authScopes: NEEDS.read,
       nullable: true,
       description:
-        'Id of the machine that runs it, or ran it, as in machines; the same after a restart of its server. Currently never null.',
+        'Id of the machine that runs it, or ran it, as in machines; the same after a restart of its server. Null: it waits for one of several machines, or ended before one started it.',
+      resolve: ({ machineId }) => machineId || null,
     }),
     currentUrl: t.exposeString('currentUrl', {
       authScopes: NEEDS.read,

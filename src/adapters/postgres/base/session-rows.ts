@@ -1,5 +1,5 @@
 import type { InferSelectModel } from 'drizzle-orm'
-import type { SessionPatch, SessionRecord } from '../../../ports/sessions/session-record.ts'
+import type { SessionHolder, SessionPatch, SessionRecord } from '../../../ports/sessions/session-record.ts'
 import type { sessions } from './tables.ts'
 
 type SessionRow = InferSelectModel<typeof sessions>
@@ -90,3 +90,14 @@ export function assignmentsOfPatch(patch: SessionPatch, firstParameter: number):
 }
 
 const columnOf = (member: string) => member.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+/** A further condition on the row of a session, whose parameters are numbered from `firstParameter` on. */
+export function isHeldBy(
+  holder: SessionHolder | undefined,
+  firstParameter: number,
+): { condition: string; values: unknown[] } {
+  if (!holder) return { condition: '', values: [] }
+  const [id, epoch] = [`$${firstParameter}::text`, `$${firstParameter + 1}::bigint`]
+  const condition = ` and machine_id = ${id} and machine_epoch is not distinct from ${epoch}`
+  return { condition, values: [holder.machineId, holder.machineEpoch] }
+}

@@ -147,6 +147,31 @@ export const machines = pgTable('machines', {
   leftAt: instant('left_at'),
 })
 
+/**
+ * Sessions of several machines that wait for one to start them. A row outlives its start until nobody waits with its turn
+ * or a lower one: an owner's next turn follows from it.
+ */
+export const sessionStarts = pgTable(
+  'session_starts',
+  {
+    sessionId: uuid('session_id').primaryKey(),
+    owner: text().notNull(),
+    turn: bigint({ mode: 'number' }).notNull(),
+    queuedAt: instant('queued_at').notNull(),
+    /** What it is started with, encrypted: it may contain credentials. Null once it was started. */
+    sealed: bytes(),
+    /** The machine that starts it, and the epoch of its lease; null: it waits. */
+    machineId: text('machine_id'),
+    machineEpoch: bigint('machine_epoch', { mode: 'number' }),
+  },
+  (table) => [
+    index('session_starts_waiting')
+      .on(table.turn, table.queuedAt, table.sessionId)
+      .where(sql`${table.machineId} is null`),
+    index('session_starts_by_owner').on(table.owner, table.turn),
+  ],
+)
+
 /** Values of `log_entries.kind`. They are permanent: a kind may be added, none may change. */
 export const KIND_CODES: Readonly<Record<SessionEventKind, number>> = {
   STATUS_CHANGE: 1,

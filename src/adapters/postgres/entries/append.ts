@@ -2,12 +2,12 @@ import type pg from 'pg'
 import { ENTRY_VERSION } from '../../../contract/entries/upgrades.ts'
 import type { LogEntry } from '../../../ports/log/log-entry.ts'
 import type { AppendOutcome } from '../../../ports/store/store.ts'
-import type { SessionPatch } from '../../../ports/sessions/session-record.ts'
+import type { SessionHolder, SessionPatch } from '../../../ports/sessions/session-record.ts'
 import { asAppendError, asStoreError } from '../base/database-errors.ts'
 import { arraysOfEntries } from './entry-arrays.ts'
 import { countEntriesByCounter } from './entry-rows.ts'
 import { statementName } from '../base/prepared-statements.ts'
-import { assignmentsOfPatch } from '../base/session-rows.ts'
+import { assignmentsOfPatch, isHeldBy } from '../base/session-rows.ts'
 
 /** Inserts the entries of the five arrays that begin at parameter `first`, numbered after `base`. */
 export const insertEntries = (sessionId: string, base: string, first: number) => `
@@ -23,7 +23,7 @@ const FIRST_PATCH_PARAMETER = 16
  * One statement, so one round trip and one commit: the session's row advances from the expected sequence, and entries
  * are inserted only if it did. A session that has ended does not advance.
  */
-const appendText = (assignments: readonly string[]) => `
+const appendText = (assignments: readonly string[], condition: string) => `
 with moved as (
   update sessions set ${[
     'last_sequence = last_sequence + $3::int',
@@ -36,7 +36,7 @@ with moved as (
     'failed_request_count = failed_request_count + $10::int',
     ...assignments,
   ].join(', ')}
-  where id = $1 and last_sequence = $2::int and status in ('CREATING', 'RUNNING')
+  where id = $1 and last_sequence = $2::int and status in ('CREATING', 'RUNNING')${condition}
   returning 1
 ), added as (
   ${insertEntries('$1', '$2::int', 11)}
@@ -61,6 +61,7 @@ export async function append(
   expectedLast: number,
   entries: readonly LogEntry[],
   patch: SessionPatch = {},
+  holder?: SessionHolder,
 ): Promise<AppendOutcome> {
   entries.forEach((entry, index) => {
     if (entry.sequence !== expectedLast + 1 + index) {
@@ -68,7 +69,8 @@ export async function append(
     }
   })
   const { assignments, values } = assignmentsOfPatch(patch, FIRST_PATCH_PARAMETER)
-  const text = appendText(assignments)
+  const held = isHeldBy(holder, FIRST_PATCH_PARAMETER + values.length)
+  const text = appendText(assignments, held.condition)
   const counts = countEntriesByCounter(entries)
   const arrays = arraysOfEntries(entries)
   const result = await pool
@@ -88,6 +90,7 @@ export async function append(
         counts.failedRequest,
         ...arrays,
         ...values,
+        ...held.values,
       ],
     })
     .catch((error: unknown) => {

@@ -35,7 +35,8 @@ export function createEntryStore(pool: pg.Pool, semaphore: ReadSemaphore, unread
     return rows[0] ?? null
   }
   return {
-    append: (sessionId, expectedLast, entries, patch) => append(pool, sessionId, expectedLast, entries, patch),
+    append: (sessionId, expectedLast, entries, patch, holder) =>
+      append(pool, sessionId, expectedLast, entries, patch, holder),
     readEntries: (query, signal) =>
       semaphore.take(query.reader ?? query.sessionId, () => readEntries(pool, query, unreadable), signal),
     countEntries: (query, signal) =>

@@ -46,6 +46,8 @@ with gone as (
   order by ended_at limit 100
 ), without_tasks as (
   delete from tasks where session_id in (select id from gone)
+), without_starts as (
+  delete from session_starts where session_id in (select id from gone)
 )
 delete from sessions where id in (select id from gone)`
 

@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, inArray, isNotNull, ne, or } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, inArray, isNotNull, ne, or, sql } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type pg from 'pg'
 import type { LogEntry } from '../../../ports/log/log-entry.ts'
@@ -11,8 +11,8 @@ import { countEntriesByCounter } from '../entries/entry-rows.ts'
 import { countSessions, listSessions } from './list-sessions.ts'
 import { statementName } from '../base/prepared-statements.ts'
 import type { ReadSemaphore } from '../connection/read-semaphore.ts'
-import { assignmentsOfPatch, recordOfRow } from '../base/session-rows.ts'
-import { machines, sessions } from '../base/tables.ts'
+import { assignmentsOfPatch, isHeldBy, recordOfRow } from '../base/session-rows.ts'
+import { machines, sessions, sessionStarts } from '../base/tables.ts'
 
 export type SessionStore = Pick<
   Store,
@@ -29,10 +29,14 @@ export type SessionStore = Pick<
 
 const isLive = inArray(sessions.status, ['CREATING', 'RUNNING'])
 
+/** Before it runs, a session that was queued for several machines is not lost with one of them. */
+const isNotStarting = sql`(${sessions.status} <> 'CREATING' or not exists (
+  select from ${sessionStarts} where ${sessionStarts.sessionId} = ${sessions.id}))`
+
 const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString())
 
 /** Columns of a new session with their values; counters and sequence follow from the entries. */
-const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Record<string, unknown> => {
+export const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Record<string, unknown> => {
   const counts = countEntriesByCounter(entries)
   return {
     id: record.id,
@@ -130,12 +134,14 @@ export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, semaphore:
       }
     },
 
-    patchSession: async (sessionId, patch) => {
+    patchSession: async (sessionId, patch, holder) => {
       const { assignments, values } = assignmentsOfPatch(patch, 2)
       // Without a change, it still has to be checked that the session is live.
       const set = assignments.length > 0 ? assignments.join(', ') : 'id = id'
-      const text = `update sessions set ${set} where id = $1 and status in ('CREATING', 'RUNNING')`
-      const result = await pool.query({ name: statementName(text), text, values: [sessionId, ...values] }).catch(fail)
+      const held = isHeldBy(holder, 2 + values.length)
+      const text = `update sessions set ${set} where id = $1 and status in ('CREATING', 'RUNNING')${held.condition}`
+      const given = [sessionId, ...values, ...held.values]
+      const result = await pool.query({ name: statementName(text), text, values: given }).catch(fail)
       return result.rowCount === 1
     },
 
@@ -161,7 +167,7 @@ export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, semaphore:
       const rows = await db
         .select()
         .from(sessions)
-        .where(and(eq(sessions.machineId, machineId), isLive))
+        .where(and(eq(sessions.machineId, machineId), isLive, isNotStarting))
         .orderBy(asc(sessions.createdAt), asc(sessions.id))
         .catch(fail)
       return rows.map(recordOfRow)
@@ -174,7 +180,7 @@ export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, semaphore:
         .select(getTableColumns(sessions))
         .from(machines)
         .innerJoin(sessions, eq(sessions.machineId, machines.id))
-        .where(and(or(isNotNull(machines.leftAt), eq(machines.id, machineId)), isLive, isOfEarlier))
+        .where(and(or(isNotNull(machines.leftAt), eq(machines.id, machineId)), isLive, isOfEarlier, isNotStarting))
         .orderBy(asc(sessions.createdAt), asc(sessions.id))
         .limit(limit)
         .catch(fail)

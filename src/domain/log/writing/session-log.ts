@@ -194,6 +194,12 @@ export class SessionLog {
     this.#retry.giveUp()
   }
 
+  /** Writes nothing more, not even an end: another machine continues the log. */
+  leave(): void {
+    this.#retry.giveUp()
+    this.#loseLog()
+  }
+
   get #isOver(): boolean {
     return this.#lost || this.#final !== null || this.#unrecorded !== null
   }

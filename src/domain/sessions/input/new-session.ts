@@ -118,15 +118,16 @@ export function requireRecordings(
 }
 
 /** Retries after a lost response: the store recognizes the row by its id, and otherwise the row would be orphaned. */
-export async function insertNewSession(
+export function insertNewSession(
   store: Store,
   record: SessionRecord,
   firstEntry: LogEntry,
 ): Promise<InsertSessionOutcome> {
-  try {
-    return await insertWithRetry(() => store.insertSession(record, [firstEntry]))
-  } catch (error) {
-    if (error instanceof StoreFull) throw new StorageFull('The disk of the database is full. Free disk space.')
-    throw error
-  }
+  return insertWithRetry(() => store.insertSession(record, [firstEntry])).catch(asStorageFull)
+}
+
+/** Throws the error, which says STORAGE_FULL if the disk of the database is. */
+export function asStorageFull(error: unknown): never {
+  if (error instanceof StoreFull) throw new StorageFull('The disk of the database is full. Free disk space.')
+  throw error
 }

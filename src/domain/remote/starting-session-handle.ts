@@ -1,0 +1,246 @@
+import { Readable } from 'node:stream'
+import type { ArtifactRecord } from '../../ports/artifacts/artifact.ts'
+import type { PageState } from '../../ports/browser/browser.ts'
+import type { Bus } from '../../ports/machines/bus.ts'
+import type { PageFrames } from '../../ports/browser/live-view.ts'
+import type { LogEntry, PendingRequest } from '../../ports/log/log-entry.ts'
+import { NO_HOLDER, type SessionRecord } from '../../ports/sessions/session-record.ts'
+import type { LogHead, Store } from '../../ports/store/store.ts'
+import { Deadline } from '../../async/deadline.ts'
+import { NotFound, TabwireError } from '../kernel/errors.ts'
+import { isEnded, saysEnded, SessionNotRunning } from '../kernel/session-state.ts'
+import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
+import { healthOf, type SessionHealth } from '../sessions/session-health.ts'
+import type { SessionChange } from '../sessions/input/session-input.ts'
+import type {
+  GivenActions,
+  GivenInput,
+  GivenObservation,
+  GivenUpload,
+  GivenWatch,
+  ObservedPage,
+  SessionHandle,
+} from '../sessions/session-handle.ts'
+import { endWaiting } from '../starts/start-claims.ts'
+import { MachineUnreachable } from './machine-unreachable.ts'
+
+export interface StartingSessionOptions {
+  store: Pick<Store, 'findSession' | 'append' | 'patchSession' | 'deleteStarts'>
+  bus: Pick<Bus, 'subscribe' | 'publish'>
+  /** The handle on the session's machine. Null: it is not there yet, or not any more. */
+  handleOf(record: SessionRecord): Promise<SessionHandle | null>
+}
+
+/** How long a call waits for a machine: as long as startSession. */
+const WAIT_MS = 30_000
+/** Wake-ups make up for most of it. */
+const POLL_MS = 500
+
+/** No machine had a slot in time. */
+class StartTimeout extends TabwireError {
+  override readonly code = 'TIMEOUT'
+}
+
+const NEVER = new AbortController().signal
+
+/**
+ * The handle of a session that waits for a machine, or that a machine is about to start: calls that need a browser wait
+ * for it, all others go by the session's row.
+ */
+export class StartingSessionHandle implements SessionHandle {
+  readonly sessionId: string
+  readonly owner: string
+  readonly #options: StartingSessionOptions
+
+  constructor({ id, owner }: SessionRecord, options: StartingSessionOptions) {
+    this.sessionId = id
+    this.owner = owner
+    this.#options = options
+  }
+
+  async snapshot(): Promise<SessionSnapshot> {
+    return snapshotOf(await this.#find())
+  }
+
+  async reached(state: 'RUNNING' | 'LOADED', signal: AbortSignal): Promise<SessionSnapshot> {
+    using deadline = new Deadline(WAIT_MS, [signal])
+    for (;;) {
+      const record = await this.#find()
+      if (isEnded(record.status) || deadline.signal.aborted) return snapshotOf(record)
+      const handle = await this.#options.handleOf(record)
+      // A machine that is lost meanwhile leaves the session to another one.
+      const reached = handle && (await unlessGone(handle.reached(state, deadline.signal)))
+      if (reached && reached.status !== 'CREATING') return reached
+      await this.#untilNews(deadline.signal)
+    }
+  }
+
+  act(given: GivenActions, signal: AbortSignal): Promise<LogEntry<'ACTION'>[]> {
+    return this.#started((handle) => handle.act(given, signal), signal)
+  }
+
+  observe(given: GivenObservation, signal: AbortSignal): Promise<ObservedPage> {
+    return this.#now((handle) => handle.observe(given, signal))
+  }
+
+  async update(change: Partial<SessionChange>): Promise<SessionSnapshot> {
+    const { store, bus } = this.#options
+    return await this.#placed(NEVER, {
+      waiting: async (record) => {
+        const patch = { ...change, lastActivityAt: Date.now() }
+        if (!(await store.patchSession(record.id, patch, NO_HOLDER))) return null
+        bus.publish(record.id)
+        return await this.snapshot()
+      },
+      held: (handle) => handle.update(change),
+    })
+  }
+
+  async end(): Promise<void> {
+    const { store, bus } = this.#options
+    await this.#placed(NEVER, {
+      waiting: async (record) => {
+        const end = { status: 'CLOSED', endReason: 'TERMINATED', error: null } as const
+        if (!(await endWaiting(store, record, end))) return null
+        bus.publish(record.id)
+        await store.deleteStarts()
+        return true
+      },
+      held: (handle) => unlessGone(handle.end().then(() => true)),
+    })
+  }
+
+  async health(): Promise<SessionHealth> {
+    return await healthOf(await this.snapshot(), async () => null)
+  }
+
+  async pages(): Promise<PageState[]> {
+    return []
+  }
+
+  async pendingRequests(): Promise<PendingRequest[]> {
+    return []
+  }
+
+  async logHead(): Promise<LogHead> {
+    const { lastSequence, status } = await this.#find()
+    return { lastSequence, ended: isEnded(status) }
+  }
+
+  async logTail(): Promise<null> {
+    return null
+  }
+
+  watch(given: GivenWatch, signal: AbortSignal): Promise<PageFrames> {
+    return this.#started((handle) => handle.watch(given, signal), signal)
+  }
+
+  dispatchInput(given: GivenInput, signal: AbortSignal): Promise<boolean> {
+    return this.#started((handle) => handle.dispatchInput(given, signal), signal)
+  }
+
+  browserVersion(): ReturnType<SessionHandle['browserVersion']> {
+    return this.#now((handle) => handle.browserVersion())
+  }
+
+  attachClient(...given: Parameters<SessionHandle['attachClient']>): ReturnType<SessionHandle['attachClient']> {
+    return this.#now((handle) => handle.attachClient(...given))
+  }
+
+  startTask(input: unknown): ReturnType<SessionHandle['startTask']> {
+    return this.#now((handle) => handle.startTask(input))
+  }
+
+  cancelTask(taskId: string): ReturnType<SessionHandle['cancelTask']> {
+    return this.#now((handle) => handle.cancelTask(taskId))
+  }
+
+  async saveUpload(
+    file: GivenUpload,
+    content: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<ArtifactRecord> {
+    // It may fail while the session waits.
+    if (content instanceof Readable) content.on('error', () => {})
+    let isRead = false
+    try {
+      return await this.#started((handle) => {
+        isRead = true
+        return handle.saveUpload(file, content, signal)
+      }, signal)
+    } finally {
+      if (!isRead && content instanceof Readable) content.destroy()
+    }
+  }
+
+  saveProfile(...given: Parameters<SessionHandle['saveProfile']>): ReturnType<SessionHandle['saveProfile']> {
+    return this.#now((handle) => handle.saveProfile(...given))
+  }
+
+  /** For calls that a session of this machine refuses as well until it runs. */
+  async #now<T>(call: (handle: SessionHandle) => Promise<T>): Promise<T> {
+    const record = await this.#find()
+    const handle = isEnded(record.status) ? null : await this.#options.handleOf(record)
+    if (!handle) throw new SessionNotRunning(isEnded(record.status) ? undefined : 'The session does not run yet.')
+    return await call(handle)
+  }
+
+  /** For calls that wait until the session runs. */
+  async #started<T>(call: (handle: SessionHandle) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { status } = await this.reached('RUNNING', signal)
+    signal.throwIfAborted()
+    if (status === 'CREATING') throw new StartTimeout('The session did not start within 30 s: no machine had a slot.')
+    return await this.#now(call)
+  }
+
+  /** The first result of the two that is not null. */
+  async #placed<T>(
+    signal: AbortSignal,
+    {
+      waiting,
+      held,
+    }: Record<'waiting', (record: SessionRecord) => Promise<T | null>> &
+      Record<'held', (handle: SessionHandle) => Promise<T | null>>,
+  ): Promise<T> {
+    using deadline = new Deadline(WAIT_MS, [signal])
+    for (;;) {
+      const record = await this.#find()
+      if (isEnded(record.status)) throw new SessionNotRunning()
+      const handle = await this.#options.handleOf(record)
+      const result = record.machineId === NO_HOLDER.machineId ? await waiting(record) : handle && (await held(handle))
+      if (result !== null) return result
+      if (deadline.signal.aborted) throw new StartTimeout('The session is being moved between machines. Try again.')
+      await this.#untilNews(deadline.signal)
+    }
+  }
+
+  async #find(): Promise<SessionRecord> {
+    const record = await this.#options.store.findSession(this.sessionId)
+    if (!record) throw new NotFound('session')
+    return record
+  }
+
+  async #untilNews(signal: AbortSignal): Promise<void> {
+    const news = Promise.withResolvers<void>()
+    const unsubscribe = this.#options.bus.subscribe(this.sessionId, news.resolve)
+    await Deadline.isMet(news.promise, POLL_MS, signal)
+    unsubscribe()
+  }
+}
+
+/** The result, or null if the session is not on that machine, or the machine is gone. */
+async function unlessGone<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer
+  } catch (error) {
+    if (saysEnded(error) || error instanceof MachineUnreachable) return null
+    throw error
+  }
+}
+
+/** While it is CREATING it can only exceed its maximum duration. */
+function snapshotOf(record: SessionRecord): SessionSnapshot {
+  const { status, createdAt, startedAt, maxDurationSeconds } = record
+  const expiresAt = status === 'CREATING' ? (startedAt ?? createdAt) + maxDurationSeconds * 1000 : null
+  return { ...record, pendingRequestCount: 0, expiresAt }
+}
