@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
+import { v7 as uuidv7 } from 'uuid'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { NO_HOLDER } from '../../src/ports/sessions/session-record.ts'
 import type { Claimant } from '../../src/ports/store/start-store.ts'
@@ -16,7 +17,8 @@ const SEALED = new Uint8Array([0, 1, 255])
 /** Part of the store contract: the queue of several machines. */
 export function describeStartRows(store: () => Store): void {
   const queue = (members: Parameters<typeof sampleSession>[0] = {}, maxQueued = 100) => {
-    const record = sampleSession({ ...NO_HOLDER, ...members })
+    // Starts of the same millisecond are in the order of their ids.
+    const record = sampleSession({ ...NO_HOLDER, id: uuidv7(), ...members })
     return store()
       .queueSession(record, ENTRIES, SEALED, maxQueued)
       .then((outcome) => ({ id: record.id, record, outcome }))
@@ -44,17 +46,20 @@ export function describeStartRows(store: () => Store): void {
       holder,
     )
 
+  /** No machine takes part, and nothing waits. */
+  const clear = async () => {
+    for (const { id, epoch, leftAt } of await store().machines.list()) {
+      if (leftAt === null) await store().machines.leave(id, epoch)
+    }
+    await store().releaseLostStarts()
+    const { claimant, leave } = await begin(1_000)
+    for (let id = await claim(claimant); id; id = await claim(claimant)) await end(id, 1, claimant)
+    await leave()
+    await store().deleteStarts()
+  }
+
   describe('the queue of several machines', () => {
-    beforeEach(async () => {
-      for (const { id, epoch, leftAt } of await store().machines.list()) {
-        if (leftAt === null) await store().machines.leave(id, epoch)
-      }
-      await store().releaseLostStarts()
-      const { claimant, leave } = await begin(1_000)
-      for (let id = await claim(claimant); id; id = await claim(claimant)) await end(id, 1, claimant)
-      await leave()
-      await store().deleteStarts()
-    })
+    beforeEach(() => clear())
 
     test('a start is claimed once, with what it was given, and only its holder writes from then on', async () => {
       const { id, outcome } = await queue()
@@ -190,6 +195,7 @@ export function describeStartRows(store: () => Store): void {
       })
       await fc.assert(
         fc.asyncProperty(fc.array(anyMove, { maxLength: 30 }), async (moves) => {
+          await clear()
           const model = new StartModel()
           const suffix = randomUUID()
           const machines = [await begin(), await begin()]
@@ -230,12 +236,6 @@ export function describeStartRows(store: () => Store): void {
             }
             expect(await store().countWaitingStarts()).toBe(model.waiting.length)
           }
-          for (const { leave } of machines) await leave()
-          for (const id of ids) {
-            const { lastSequence, machineId, machineEpoch } = (await store().findSession(id))!
-            await end(id, lastSequence, { machineId, machineEpoch })
-          }
-          await store().deleteStarts()
         }),
         { numRuns: 15 },
       )
