@@ -102,23 +102,24 @@ interface Started {
   machineId: string
 }
 
-const START = `mutation ($input: StartSessionInput) { startSession(input: $input) { id machineId } }`
+const START = `mutation ($input: StartSessionInput) { startSession(input: $input) { id } }`
+const NOW = 'query ($id: ID!) { session(id: $id) { id machineId status endReason } }'
 async function started(path: string): Promise<Started> {
   const input = { initialPrompt: `${site.url}${path}`, keepAlive: true }
-  const now = 'query ($id: ID!) { session(id: $id) { status endReason } }'
-  const seen: { session: { status: string; endReason: string | null } }[] = []
   for (;;) {
     await expect.poll(isEveryNodeWarm, WAIT_LIMITS).toBe(true)
-    const { startSession } = await query<{ startSession: Started }>(START, { input })
-    const session = async () => {
-      seen.push(await query(now, { id: startSession.id }))
+    const { startSession } = await query<{ startSession: { id: string } }>(START, { input })
+    const seen: { session: Started & { status: string; endReason: string | null } }[] = []
+    const status = async () => {
+      seen.push(await query(NOW, { id: startSession.id }))
       return seen.at(-1)!.session.status
     }
-    await expect.poll(session, WAIT_LIMITS).not.toBe('CREATING')
+    await expect.poll(status, WAIT_LIMITS).not.toBe('CREATING')
+    const { session } = seen.at(-1)!
     // A server gives a browser 30 s to start, which may be too little where too much else runs.
-    if (seen.at(-1)!.session.endReason === 'LAUNCH_FAILED') continue
-    expect(seen.at(-1)).toEqual({ session: { status: 'RUNNING', endReason: null } })
-    return startSession
+    if (session.endReason === 'LAUNCH_FAILED') continue
+    expect(session).toMatchObject({ status: 'RUNNING', endReason: null })
+    return session
   }
 }
 
