@@ -309,7 +309,7 @@ describe('what is refused', () => {
   })
 })
 
-test('whoever has the outcome of a step finds the session where the step has taken it', async () => {
+test('URL, title and pages of a session are as a step left them once its outcome is answered', async () => {
   const { id } = await start()
   for (let turn = 0; turn < 12; turn += 1) {
     await run(id, [{ navigate: { url: `${pages.url}/form?${turn}` } }])

@@ -66,6 +66,6 @@ export interface StartStore {
   countWaitingStarts(): Promise<number>
   /** Waiting sessions that exceed their maximum duration, by the clock of the database, some hundreds at most. */
   listOverdueStarts(): Promise<SessionRecord[]>
-  /** Deletes what is not needed of starts whose sessions run or have ended. */
+  /** Deletes what is no longer needed of starts whose sessions run or have ended. */
   deleteStarts(): Promise<void>
 }

@@ -147,7 +147,7 @@ export class PageActions {
       const { result = null, file = null } = effect
       const { blocked } = await this.#guard.refusedSince(effect.pageId ?? actedOn, count, own)
       if (blocked !== null) throw new ActionFailure('BLOCKED', blocked)
-      // Whoever has the outcome finds the session where the step has taken it. A step that is canceled now was done.
+      // The session's URL and title are current once the outcome is answered. A step that is canceled now was done.
       await deadline.race(this.#pages.refresh()).catch(() => undefined)
       return { error: null, pageId: effect.pageId ?? actedOn, details: details.members, result, file }
     } catch (error) {
