@@ -33,15 +33,17 @@ export function describeStartRows(store: () => Store): void {
     return { machine, claimant, report, leave }
   }
   const claim = async (claimant: Claimant) => (await store().claimStart(claimant)).claimed?.sessionId ?? null
+  let lastAt = statusChange.at
   const run = (id: string, claimant: Claimant) => {
-    const entry = { ...statusChange, sequence: 2 }
+    // Equal entries would be a repetition after a lost answer, which is committed as well.
+    const entry = { ...statusChange, at: (lastAt += 1), sequence: 2 }
     return store().append(id, 1, [entry], { status: 'RUNNING', startedAt: Date.now() }, claimant)
   }
   const end = (id: string, last: number, holder: Parameters<Store['append']>[4] = NO_HOLDER) =>
     store().append(
       id,
       last,
-      [{ ...statusChange, sequence: last + 1 }],
+      [{ ...statusChange, at: (lastAt += 1), sequence: last + 1 }],
       { status: 'CLOSED', endedAt: Date.now() },
       holder,
     )

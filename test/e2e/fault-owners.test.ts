@@ -268,9 +268,9 @@ async function untilAllHaveFailed(...kinds: string[]): Promise<Ended[]> {
   return ends
 }
 
-/** Watches that all sessions share. */
+/** Watches that all sessions share, and the progress of a slow start. */
 const OF_THE_SERVER =
-  /(temp-space|fair-scheduler|free-space|database-watch|key-watch|embedded-maintenance|connections|delivery)\.ts/
+  /(long-step|temp-space|fair-scheduler|free-space|database-watch|key-watch|embedded-maintenance|connections|delivery)\.ts/
 const KINDS = [
   /^CdpConnection\.on /,
   /^CdpConnection\.withhold /,
