@@ -34,27 +34,16 @@ export const SESSION = `
   lastActivityAt expiresAt endedAt durationMs machineId currentUrl title navigationCount consoleMessageCount
   networkRequestCount pendingRequestCount pages { id url title }`
 
-/** Of one session, where its browser does not start. */
-const MAX_LAUNCHES = 3
-
 /** Starts, reads and ends sessions of an app that exists only once its tests run. */
 export const sessionApi = (tabwire: () => TestApp) => ({
   async start(input: Record<string, unknown> = {}, waitUntil = 'RUNNING'): Promise<SessionData> {
     const query = `mutation ($input: StartSessionInput, $waitUntil: StartWait) {
     startSession(input: $input, waitUntil: $waitUntil) { ${SESSION} } }`
-    for (let tries = 1; ; tries += 1) {
-      type Started = { startSession: SessionData }
-      let { startSession: session } = await tabwire().query<Started>(query, { input, waitUntil })
-      if (waitUntil === 'CREATING') return session
-      if (session.status === 'CREATING') {
-        // The server waits for 30 s.
-        await expect.poll(async () => (await get(tabwire(), session.id))?.status).not.toBe('CREATING')
-        session = (await get(tabwire(), session.id))!
-      }
-      // A browser has 30 s to start, which may be too little where too much else runs.
-      const isOther = session.endReason !== 'LAUNCH_FAILED' || input['idempotencyKey'] !== undefined
-      if (isOther || tries === MAX_LAUNCHES) return session
-    }
+    const { startSession: started } = await tabwire().query<{ startSession: SessionData }>(query, { input, waitUntil })
+    if (waitUntil === 'CREATING' || started.status !== 'CREATING') return started
+    // The server waits for 30 s.
+    await expect.poll(async () => (await get(tabwire(), started.id))?.status).not.toBe('CREATING')
+    return (await get(tabwire(), started.id))!
   },
 
   get: (id: string) => get(tabwire(), id),
