@@ -312,6 +312,19 @@ describe('imports', () => {
     expect(wrong.map(({ path }) => path)).toEqual([])
   })
 
+  // Types are printed in the order in which their files were first imported.
+  test('reach the nouns of the API by schema.ts only, so that its text does not depend on who asks for it', () => {
+    const wrong = globSync(['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'], { cwd: ROOT })
+      .filter((path) => !path.startsWith('src/schema/'))
+      .flatMap((path) =>
+        importsOf(readFileSync(join(ROOT, path), 'utf8'))
+          .map(({ specifier }) => join(dirname(path), specifier))
+          .filter((target) => /^src\/schema\/(?!schema\.ts$|base\/)/.test(target))
+          .map((target) => `${path} imports ${target}`),
+      )
+    expect(wrong).toEqual([])
+  })
+
   test('let global ids in no further than the edge', () => {
     const knowing = sources.filter(({ local }) => local.some(({ specifier }) => specifier === 'contract/global-id.ts'))
     expect(knowing.length).toBeGreaterThan(10)

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { SessionNotRunning } from '../../src/domain/kernel/session-state.ts'
 import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
-import { cdpSubject } from '../../src/schema/sessions/session-access.ts'
+import { cdpSubject } from '../../src/domain/links/signed-links.ts'
 import { SESSION_ID, SESSION_UUID, startFakeServer, type FakeServer } from './fake-server.ts'
 
 /** A handle of a session that has ended after it was found: it refuses everything. */

@@ -34,6 +34,9 @@ export type LinkEnd = 'EXPIRED' | 'REVOKED'
 export const LINK_TTL_SECONDS = { min: 1, max: 7 * 24 * 60 * 60, default: 3600 } as const
 export const LINK_TTL_RULE = `From ${LINK_TTL_SECONDS.min} to ${LINK_TTL_SECONDS.max} seconds (7 days).`
 
+/** Subject of the signature of a session’s CDP link. */
+export const cdpSubject = (sessionId: string): readonly string[] => [sessionId]
+
 const EXPIRES = /^[1-9][0-9]{0,11}$/
 const SIGNATURE = /^([0-9a-f]{8})\.([\w-]{43})$/
 const KEY = 'key:'

@@ -1,13 +1,10 @@
-import { LINK_TTL_RULE, LINK_TTL_SECONDS, type LinkTerms } from '../../domain/links/signed-links.ts'
+import { cdpSubject, LINK_TTL_RULE, LINK_TTL_SECONDS, type LinkTerms } from '../../domain/links/signed-links.ts'
 import type { SessionSnapshot } from '../../domain/log/entries/session-snapshot.ts'
 import { CDP_PATH } from '../../http-paths.ts'
 import { builder } from '../base/builder.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
 import { Session } from './session.ts'
-
-/** Subject of the link's signature. */
-export const cdpSubject = (sessionId: string): readonly string[] => [sessionId]
 
 interface Access {
   session: SessionSnapshot
