@@ -30,6 +30,7 @@ export default defineConfig({
     expect: { poll: WAIT_LIMITS },
     // Two cores: more files at once only make real browsers slower.
     maxWorkers: 2,
+    execArgv: ['--import', join(import.meta.dirname, 'scripts', 'drizzle-imports.mjs')],
     projects: [
       // One process a worker imports the code, and compiles the embedded database, once for all of its files.
       { extends: true, test: { name: 'shared', include: SHARED, isolate: false } },

@@ -30,8 +30,10 @@ try {
   if (runtime === process.execPath) {
     endWithParent()
     shareBrowser()
-    if (isCheckout) await import(pathToFileURL(SOURCES).href)
-    else await runServer(ROOT, process.argv.slice(2))
+    if (isCheckout) {
+      await import('../scripts/drizzle-imports.mjs')
+      await import(pathToFileURL(SOURCES).href)
+    } else await runServer(ROOT, process.argv.slice(2))
   } else {
     process.exitCode = await runInForeground(runtime, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
       env: environmentWithNode(runtime),

@@ -46,6 +46,8 @@ const TASKS = {
         // thread is taken to have failed. What to watch is named above.
         '--import',
         'data:text/javascript,delete process.env.WATCH_REPORT_DEPENDENCIES',
+        '--import',
+        inRoot('scripts/drizzle-imports.mjs'),
         inRoot('src/main.ts'),
         'serve',
         ...args,

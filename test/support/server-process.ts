@@ -25,7 +25,11 @@ export async function startServerProcess(apiKey: string, env: Record<string, str
   let url = ''
   const start = async () => {
     const environment = commandEnvironment(dataDir, { TABWIRE_API_KEY: apiKey, ...env })
-    running = startProgram(process.execPath, ['src/main.ts', 'serve'], environment)
+    running = startProgram(
+      process.execPath,
+      ['--import', './scripts/drizzle-imports.mjs', 'src/main.ts', 'serve'],
+      environment,
+    )
     url = (await running.printed(/http:\/\/127\.0\.0\.1:\d+/))[0]
   }
   await start()
