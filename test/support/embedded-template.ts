@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, cpSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -8,9 +8,15 @@ import { createLogger } from '../../src/logger.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 
+/**
+ * At each start the embedded database fills all of its buffers with zeros, one byte after the other: 128 MB take more
+ * CPU time than the rest of the start, and tests have little data.
+ */
+const SETTINGS = '\nshared_buffers = 16MB\n'
+
 /** Hash of the versions and files that determine a fresh embedded database. */
 function templateKey(): string {
-  const hash = createHash('sha256')
+  const hash = createHash('sha256').update(SETTINGS)
   hash.update(readFileSync(join(root, 'node_modules/@electric-sql/pglite/package.json')))
   hash.update(readFileSync(join(root, 'src/adapters/postgres/embedded/embedded-worker.ts')))
   for (const name of readdirSync(join(root, 'drizzle'))
@@ -41,6 +47,7 @@ export async function seedEmbeddedDatabase(dataDir: string): Promise<void> {
     const making = await mkdtemp(join(tmpdir(), 'tabwire-making-'))
     const store = await openStore({ kind: 'embedded' }, { dataDir: making, logger: createLogger('silent') })
     await store.close()
+    appendFileSync(join(making, 'database', 'postgresql.conf'), SETTINGS)
     // The loser of a race uses the winner's.
     await rename(join(making, 'database'), template).catch((error: unknown) => {
       if (!existsSync(template)) throw error
