@@ -41,8 +41,8 @@ export const sessionApi = (tabwire: () => TestApp) => ({
     startSession(input: $input, waitUntil: $waitUntil) { ${SESSION} } }`
     const { startSession: started } = await tabwire().query<{ startSession: SessionData }>(query, { input, waitUntil })
     if (waitUntil === 'CREATING' || started.status !== 'CREATING') return started
-    // The server waits for 30 s.
-    await expect.poll(async () => (await get(tabwire(), started.id))?.status).not.toBe('CREATING')
+    // The server waits for 30 s. Also in hooks, where there is no `expect.poll`.
+    await vi.waitFor(async () => expect((await get(tabwire(), started.id))?.status).not.toBe('CREATING'), WAIT_LIMITS)
     return (await get(tabwire(), started.id))!
   },
 
@@ -50,7 +50,6 @@ export const sessionApi = (tabwire: () => TestApp) => ({
 
   /** Waits until no request is pending and the log has all that was recorded by then: a page hears of it earlier. */
   async recorded(id: string): Promise<void> {
-    // Also in hooks, where there is no `expect.poll`.
     await vi.waitFor(async () => expect((await get(tabwire(), id))?.pendingRequestCount).toBe(0), WAIT_LIMITS)
     // A change of the session is committed after all earlier entries.
     await tabwire().query('mutation ($id: ID!) { updateSession(id: $id, input: {}) { id } }', { id })
