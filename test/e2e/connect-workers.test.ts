@@ -1,7 +1,10 @@
 import { chromium } from 'playwright'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { startPagesSite } from '../support/pages-site.ts'
 import { withApp } from '../support/with-app.ts'
+
+// Beside eight busy loops each of its rounds takes some 12 s, and tells the same (measured).
+vi.setConfig({ testTimeout: 300_000 })
 
 const pages = {
   '/': `<title>Waits</title><script>onload = async () => {
