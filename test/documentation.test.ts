@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
+import { isEnumType } from 'graphql'
 import { expect, test } from 'vitest'
+import { schema } from '../src/schema/schema.ts'
 import { DOCUMENTS, readDocument } from './support/snippets.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -33,3 +35,21 @@ test('README fits on two screens and leads to every document', () => {
   expect(readme.split('\n').length).toBeLessThanOrEqual(150)
   expect(DOCUMENTS.filter((file) => file !== 'README.md' && !readme.includes(`(${file})`))).toEqual([])
 })
+
+test.each(['BodyOmission', 'DropReason', 'RequestOutcome', 'SessionEndReason'])(
+  'docs/log.md says when each value of %s is the reason',
+  (name) => {
+    const type = schema.getType(name)
+    if (!isEnumType(type)) throw new Error(`${name} is no enum`)
+    const rows = readDocument('docs/log.md')
+      .split('\n')
+      .filter((line) => line.startsWith('|'))
+      .join('\n')
+    expect(
+      type
+        .getValues()
+        .map((value) => value.name)
+        .filter((value) => !new RegExp(`\\b${value}\\b`).test(rows)),
+    ).toEqual([])
+  },
+)

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isEnumType } from 'graphql'
+import { isEnumType, isObjectType } from 'graphql'
 import { CloseCode } from 'graphql-ws'
 import { describe, expect, test } from 'vitest'
 import { CDP_CLOSE } from '../src/contract/cdp-close-codes.ts'
@@ -86,6 +86,27 @@ describe('codes of GraphQL errors', () => {
       rowsOf('GraphQL errors').some((row) => row['code'] === `\`${code}\`` && row['retryable'] === 'yes')
     const wrong = classes.filter(({ code, saysWhen }) => saysWhen && !(code !== null && isRetryable(code)))
     expect(wrong).toEqual([])
+  })
+
+  test('that descriptions of operations name have rows; what needs the machine of a session names both reasons to fail', () => {
+    // What is in parentheses says when.
+    const codesIn = (description: string) => [
+      ...(description.split('Errors: ')[1] ?? '').replaceAll(/\([^)]*\)/g, '').matchAll(/\b[A-Z]+(?:_[A-Z]+)+\b/g),
+    ]
+    const operations = Object.values(schema.getTypeMap())
+      .filter(isObjectType)
+      .flatMap((type) =>
+        Object.values(type.getFields()).map(({ name, description }) => ({
+          place: `${type.name}.${name}`,
+          codes: codesIn(description ?? '').map(([code]) => code),
+        })),
+      )
+    const known = new Set([...codesOf('GraphQL errors'), ...codesOf('Errors of actions')])
+    expect(operations.filter(({ codes }) => codes.length > 0).length).toBeGreaterThan(20)
+    expect(operations.flatMap(({ codes }) => codes).filter((code) => !known.has(code))).toEqual([])
+    const needMachine = operations.filter(({ codes }) => codes.includes('SESSION_NOT_RUNNING'))
+    expect(needMachine.length).toBeGreaterThan(5)
+    expect(needMachine.filter(({ codes }) => !codes.includes('MACHINE_UNREACHABLE'))).toEqual([])
   })
 
   test('are named by one scheme', () => {

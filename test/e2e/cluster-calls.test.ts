@@ -55,7 +55,7 @@ test('actions, large results included, changes and the end', async () => {
   expect((await owning.send('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })).errors).toBeUndefined()
 })
 
-test('pages, health, pending requests and observations; a list asks each machine for all of its sessions', async () => {
+test('pages, health, pending requests and observations; a list asks each machine for all of its sessions; all of them end at once', async () => {
   const url = `${site.url}/title`
   const started = [await start({ initialPrompt: url }, 'LOADED'), await start({ initialPrompt: url }, 'LOADED')]
   await cluster.startOnly(await machineIdOf(other))
@@ -84,7 +84,9 @@ test('pages, health, pending requests and observations; a list asks each machine
   type Observed = { session: { pages: { observation: { title: string; screenshot: string } }[] } }
   const pages = async () => (await other.query<Observed>(observe, { id: started[0]!.id })).session.pages
   await expect.poll(pages).toMatchObject([{ observation: { title: 'A title' } }])
-  for (const one of [...started, own]) await there.terminate(one.id)
+  const terminateAll = 'mutation { terminateSessions(filter: { status: [RUNNING] }) }'
+  expect(await other.query(terminateAll)).toEqual({ terminateSessions: 3 })
+  for (const one of [...started, own]) expect((await there.get(one.id))!.status).toBe('CLOSED')
 })
 
 test('uploads, by the API and by a signed link of the other machine, and profiles', async () => {

@@ -63,7 +63,7 @@ builder.mutationFields((t) => ({
   saveProfile: t.field({
     type: Profile,
     authScopes: NEEDS.write,
-    description: `Keeps cookies, local storage and IndexedDB of a running session under a name, for startSession(profileId). One of the same name is replaced and keeps its id. Waits for pending actions. A profile may have ${PROFILE_LIMITS.bytes} bytes, an owner ${PROFILE_LIMITS.perOwner} profiles. Errors: NOT_FOUND, SESSION_NOT_RUNNING, BAD_USER_INPUT, TIMEOUT (a page did not answer for ${SAVE_SECONDS} s: it hangs, or a dialog is open).`,
+    description: `Keeps cookies, local storage and IndexedDB of a running session under a name, for startSession(profileId). One of the same name is replaced and keeps its id. Waits for pending actions. A profile may have ${PROFILE_LIMITS.bytes} bytes, an owner ${PROFILE_LIMITS.perOwner} profiles. Errors: NOT_FOUND, SESSION_NOT_RUNNING, MACHINE_UNREACHABLE, BAD_USER_INPUT, TIMEOUT (a page did not answer for ${SAVE_SECONDS} s: it hangs, or a dialog is open).`,
     extensions: COST.act,
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),

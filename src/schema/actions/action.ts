@@ -191,7 +191,7 @@ builder.mutationField('runActions', (t) =>
   t.field({
     type: [Action],
     authScopes: NEEDS.write,
-    description: `Runs the steps in order, on one page, and returns one Action for each, as recorded in the log. A step that fails is data, and stops the rest, which are SKIPPED. Requests for one session are served one after the other. A client that disconnects cancels the steps that have not begun; the current one is finished. A request may take ${ACTION_LIMITS.requestMs / 1000} s, queue time included. While the session is CREATING it waits. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT, CAPACITY_EXCEEDED (${ACTION_LIMITS.requestsWaiting} requests wait), DATABASE_UNAVAILABLE.`,
+    description: `Runs the steps in order, on one page, and returns one Action for each, as recorded in the log. A step that fails is data, and stops the rest, which are SKIPPED. Requests for one session are served one after the other. A client that disconnects cancels the steps that have not begun; the current one is finished. A request may take ${ACTION_LIMITS.requestMs / 1000} s, queue time included. While the session is CREATING it waits. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, MACHINE_UNREACHABLE, BAD_USER_INPUT, CAPACITY_EXCEEDED (${ACTION_LIMITS.requestsWaiting} requests wait), DATABASE_UNAVAILABLE.`,
     extensions: COST.act,
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),

@@ -45,7 +45,7 @@ builder.mutationFields((t) => ({
     type: Artifact,
     authScopes: NEEDS.write,
     description:
-      'Keeps a small file as an artifact of the kind UPLOAD, for the action `upload` to give to a page; a request has at most 1 MB, for larger files there is createUpload. Errors: NOT_FOUND, BAD_USER_INPUT, QUOTA_EXCEEDED, STORAGE_FULL, STORAGE_UNAVAILABLE.',
+      'Keeps a small file as an artifact of the kind UPLOAD, for the action `upload` to give to a page; a request has at most 1 MB, for larger files there is createUpload. Errors: NOT_FOUND, BAD_USER_INPUT, QUOTA_EXCEEDED, STORAGE_FULL, STORAGE_UNAVAILABLE, MACHINE_UNREACHABLE.',
     extensions: COST.change,
     args: { ...file, base64: t.arg.string({ required: true, description: 'The bytes, in base64.' }) },
     resolve: async (_, { sessionId, base64, ...input }, context) =>

@@ -9,7 +9,7 @@ builder.mutationField('dispatchInput', (t) =>
     type: 'Boolean',
     authScopes: (_, { sessionId }) => ({ liveView: { sessionId: sessionUuid(sessionId), scope: 'WRITE' } }),
     description:
-      'Sends mouse, keyboard and touch events to a page, in order, while actions continue; calls for one page are served one after the other. True: the page has handled all of them. False: an event took longer than 4 s, since the page hangs or a dialog is open, or the call longer than 30 s (queue time included); events that were sent may still be handled, the rest is dropped. It is activity, but is not recorded. While the session is CREATING it waits. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT.',
+      'Sends mouse, keyboard and touch events to a page, in order, while actions continue; calls for one page are served one after the other. True: the page has handled all of them. False: an event took longer than 4 s, since the page hangs or a dialog is open, or the call longer than 30 s (queue time included); events that were sent may still be handled, the rest is dropped. It is activity, but is not recorded. While the session is CREATING it waits. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, MACHINE_UNREACHABLE, BAD_USER_INPUT.',
     extensions: COST.browser,
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),

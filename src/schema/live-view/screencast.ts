@@ -32,7 +32,7 @@ builder.subscriptionField('screencast', (t) =>
     type: ScreencastFrame,
     authScopes: (_, { sessionId }) => ({ liveView: { sessionId: sessionUuid(sessionId), scope: 'READ' } }),
     description:
-      'Live view of a page: a frame immediately, then one when it has changed. A slow reader gets the newest frame; those before it are dropped and counted, never queued. Continues over navigations and crashes of the page; completes when the session ends, or the selected page closes. Watching is not activity. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT.',
+      'Live view of a page: a frame immediately, then one when it has changed. A slow reader gets the newest frame; those before it are dropped and counted, never queued. Continues over navigations and crashes of the page; completes when the session ends, or the selected page closes. Watching is not activity. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, MACHINE_UNREACHABLE, BAD_USER_INPUT.',
     args: {
       sessionId: t.arg.id({
         required: true,

@@ -45,7 +45,7 @@ const Page = builder.objectRef<PageNode>('Page').implement({
     observation: t.field({
       type: Observation,
       description:
-        'Observes the page now, while actions continue. If one page cannot be observed, all pages of the query fail: pages(id) selects one. Errors: BAD_USER_INPUT, SESSION_NOT_RUNNING, and failures of the page as codes of ActionErrorCode: TIMEOUT (it did not respond within 30 s), NOT_ACTIONABLE (a dialog is open), NOT_FOUND (the page, or the element of target), STALE_REF, PAGE_CLOSED …',
+        'Observes the page now, while actions continue. If one page cannot be observed, all pages of the query fail: pages(id) selects one. Errors: BAD_USER_INPUT, SESSION_NOT_RUNNING, MACHINE_UNREACHABLE, and failures of the page as codes of ActionErrorCode: TIMEOUT (it did not respond within 30 s), NOT_ACTIONABLE (a dialog is open), NOT_FOUND (the page, or the element of target), STALE_REF, PAGE_CLOSED …',
       extensions: COST.observation,
       args: {
         maxCharacters: t.arg.int({

@@ -81,7 +81,7 @@ builder.mutationFields((t) => ({
     type: Session,
     authScopes: NEEDS.write,
     description:
-      'Ends a session. Idempotent. Its log is kept. Errors: NOT_FOUND, SESSION_NOT_RUNNING (it runs on another machine).',
+      'Ends a session. Idempotent. Its log is kept. Errors: NOT_FOUND, SESSION_NOT_RUNNING (it runs on another machine, without NATS_URL), MACHINE_UNREACHABLE.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: 'The id of the session.' }) },
     resolve: (_, { id }, context) =>
@@ -90,7 +90,7 @@ builder.mutationFields((t) => ({
   terminateSessions: t.int({
     authScopes: NEEDS.write,
     description:
-      'Ends all matching live sessions of the caller on this machine, and returns their number. At least one member of the filter must be set. Errors: BAD_USER_INPUT.',
+      'Ends all matching live sessions of the caller, on all machines (without NATS_URL on this one), and returns their number. At least one member of the filter must be set. Errors: BAD_USER_INPUT, MACHINE_UNREACHABLE (others may have ended).',
     extensions: COST.change,
     args: { filter: t.arg({ type: SessionFilterType, required: true, description: 'Sessions to end.' }) },
     resolve: (_, { filter }, context) =>
@@ -101,7 +101,7 @@ builder.mutationFields((t) => ({
     authScopes: NEEDS.write,
     grantScopes: (_, { input }) => givenMembers(input as UpdateSessionInput),
     description:
-      'Changes a running session, which counts as activity. Errors: NOT_FOUND, SESSION_NOT_RUNNING, BAD_USER_INPUT.',
+      'Changes a running session, which counts as activity. Errors: NOT_FOUND, SESSION_NOT_RUNNING, MACHINE_UNREACHABLE, BAD_USER_INPUT.',
     extensions: COST.change,
     args: {
       id: t.arg.id({ required: true, description: 'The id of the session.' }),

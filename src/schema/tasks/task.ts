@@ -98,7 +98,7 @@ builder.mutationFields((t) => ({
     authScopes: NEEDS.write,
     grantScopes: (_, { input }) => givenMembers(input as object),
     description:
-      'Starts a task for the model in a running session, one at a time; returns immediately. TaskEnded in the log is its end. While it runs the session is not idle. Errors: NOT_FOUND, SESSION_NOT_RUNNING, TASK_RUNNING, AI_NOT_CONFIGURED, BAD_USER_INPUT.',
+      'Starts a task for the model in a running session, one at a time; returns immediately. TaskEnded in the log is its end. While it runs the session is not idle. Errors: NOT_FOUND, SESSION_NOT_RUNNING, MACHINE_UNREACHABLE, TASK_RUNNING, AI_NOT_CONFIGURED, BAD_USER_INPUT.',
     extensions: COST.change,
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
@@ -111,7 +111,7 @@ builder.mutationFields((t) => ({
     type: Task,
     authScopes: NEEDS.write,
     description:
-      'Ends a task as CANCELLED: the model is stopped, and its current action is aborted. The session continues. A task that has ended is returned unchanged. Errors: NOT_FOUND, SESSION_NOT_RUNNING.',
+      'Ends a task as CANCELLED: the model is stopped, and its current action is aborted. The session continues. A task that has ended is returned unchanged. Errors: NOT_FOUND, SESSION_NOT_RUNNING, MACHINE_UNREACHABLE.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: ID }) },
     resolve: (_, { id }, context) =>
