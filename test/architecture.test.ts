@@ -133,7 +133,7 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
     actions: ['kernel', 'session', 'sessions'],
     profiles: ['kernel', 'sessions'],
     machines: ['kernel', 'sessions', 'tasks'],
-    starts: ['kernel', 'profiles', 'sessions'],
+    starts: ['kernel', 'profiles', 'sessions', 'tasks'],
     remote: ['kernel', 'log', 'sessions', 'starts'],
     local:
       'kernel log artifacts bodies redaction exports sessions session tasks actions profiles machines starts'.split(

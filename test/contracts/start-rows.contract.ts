@@ -54,6 +54,7 @@ export function describeStartRows(store: () => Store): void {
       if (leftAt === null) await store().machines.leave(id, epoch)
     }
     await store().releaseLostStarts()
+    for (const { id } of await store().listLostStarts()) await end(id, 1)
     const { claimant, leave } = await begin(1_000)
     for (let id = await claim(claimant); id; id = await claim(claimant)) await end(id, 1, claimant)
     await leave()
@@ -112,6 +113,29 @@ export function describeStartRows(store: () => Store): void {
       expect(await run(id, heir.claimant)).toEqual({ kind: 'committed' })
       await heir.leave()
       expect((await store().listLostSessions(heir.machine.id, 1_000)).map((one) => one.id)).toContain(id)
+    })
+
+    test('a start that has lost three machines is not claimed any more, and ends once', async () => {
+      const { id } = await queue()
+      for (const losses of [0, 1, 2]) {
+        expect(await store().listLostStarts()).toEqual([])
+        const { claimant, leave } = await begin()
+        expect(await claim(claimant)).toBe(id)
+        // Handed back, it has lost nobody.
+        expect(await store().releaseStart(id, claimant)).toBe(true)
+        expect(await claim(claimant)).toBe(id)
+        await leave()
+        // Several machines notice it.
+        const released = await Promise.all([store().releaseLostStarts(), store().releaseLostStarts()])
+        expect(released.toSorted(), `after ${losses} losses`).toEqual([0, 1])
+      }
+      const { id: harmless } = await queue()
+      expect((await store().listLostStarts()).map((record) => record.id)).toEqual([id])
+      expect(await claim((await begin()).claimant)).toBe(harmless)
+      expect(await claim((await begin()).claimant)).toBeNull()
+      const ends = await Promise.all([end(id, 1), end(id, 1)])
+      expect(ends.map(({ kind }) => kind).toSorted()).toEqual(['committed', 'conflict'])
+      expect(await store().listLostStarts()).toEqual([])
     })
 
     test('a machine that drains, or whose lease is over, claims nothing', async () => {
@@ -189,7 +213,19 @@ export function describeStartRows(store: () => Store): void {
 
     test('is what the model says, whatever is asked of it', { timeout: 240_000 }, async () => {
       const anyMove = fc.record({
-        kind: fc.constantFrom('queue', 'queue', 'claim', 'claim', 'run', 'end', 'lose', 'drain', 'release', 'tend'),
+        kind: fc.constantFrom(
+          'queue',
+          'queue',
+          'claim',
+          'claim',
+          'run',
+          'end',
+          'lose',
+          'begin',
+          'drain',
+          'release',
+          'tend',
+        ),
         machine: fc.nat(1),
         owner: fc.constantFrom('one', 'two'),
         pick: fc.nat(20),
@@ -200,8 +236,12 @@ export function describeStartRows(store: () => Store): void {
           await clear()
           const model = new StartModel()
           const suffix = randomUUID()
-          const machines = [await begin(), await begin()]
-          for (const { machine } of machines) model.begin(machine.id, 2)
+          const beginModeled = async () => {
+            const begun = await begin()
+            model.begin(begun.machine.id, 2)
+            return begun
+          }
+          const machines = [await beginModeled(), await beginModeled()]
           const ids: string[] = []
           /** All claims that ever were. */
           const held: [string, Claimant][] = []
@@ -222,11 +262,15 @@ export function describeStartRows(store: () => Store): void {
             } else if (kind === 'lose') {
               await leave()
               model.lose(machine.id)
+            } else if (kind === 'begin') {
+              machines[index] = await beginModeled()
             } else if (kind === 'drain') {
               await report({ draining: true })
               model.report(machine.id, claimant.machineEpoch, { live: 0, warm: 0, isDraining: true })
             } else if (kind === 'tend') {
               expect(await store().releaseLostStarts()).toBe(model.releaseLost())
+              const lost = (await store().listLostStarts()).map((record) => record.id)
+              expect(lost.toSorted()).toEqual(model.lost.toSorted())
               await store().deleteStarts()
               model.deleteStarts()
             } else if (kind === 'end') {

@@ -63,6 +63,14 @@ class History {
     this.starts.set(id, (this.starts.get(id) ?? 0) + 1)
   }
 
+  /** As a machine does: starts that have lost too many machines end. Returns how many wait again. */
+  tend(): number {
+    const released = this.model.releaseLost()
+    for (const id of this.model.lost) if (!this.model.end(id, null)) throw new Error('what is lost could not be ended')
+    this.model.deleteStarts()
+    return released
+  }
+
   move({ kind, machine, owner, pick, hasChoice }: Move): void {
     const all = this.processes.get(machine)!
     const process = all[pick % all.length]!
@@ -74,8 +82,7 @@ class History {
     else if (kind === 'begin') this.begin(machine)
     else if (kind === 'drain') this.model.report(machine, current.epoch, { live: 0, warm: 0, isDraining: true })
     else if (kind === 'tend') {
-      this.model.releaseLost()
-      this.model.deleteStarts()
+      this.tend()
     } else if (kind === 'cancel') {
       const waiting = of(this.model.waiting)
       if (waiting && !this.model.end(waiting, null)) throw new Error('what waits could not be canceled')
@@ -91,7 +98,7 @@ class History {
   }
 }
 
-test('whatever happens to machines, a session has one owner at a time, runs once, and is not lost before it runs', () => {
+test('whatever happens to machines, a session has one owner at a time, runs once, and runs unless three were lost over it', () => {
   fc.assert(
     fc.property(fc.array(anyMove, { maxLength: 80 }), (moves) => {
       const history = new History()
@@ -109,9 +116,9 @@ test('whatever happens to machines, a session has one owner at a time, runs once
         }
         expect(model.waiting.length).toBeLessThanOrEqual(MACHINES.length * (SLOTS + MAX_QUEUED))
       }
-      // What waits, or was claimed by a machine that is lost, runs as soon as a machine has slots for it.
+      // What waits, or was claimed by a machine that is lost, runs as soon as a machine has slots for it, or is given up.
       for (const machine of MACHINES) model.lose(machine)
-      for (let round = 0; model.waiting.length > 0 || model.releaseLost() > 0; round += 1) {
+      for (let round = 0; history.tend() > 0 || model.waiting.length > 0; round += 1) {
         history.begin('a')
         for (let claimed = history.claim('a', false); claimed; claimed = history.claim('a', false)) {
           history.run(history.current('a'), claimed)
@@ -126,6 +133,26 @@ test('whatever happens to machines, a session has one owner at a time, runs once
     }),
     { numRuns: 300 },
   )
+})
+
+test('a start is claimed until it has lost three machines, and ends once; others run', () => {
+  const history = new History()
+  const { model } = history
+  model.queue('deadly', 'one', 10)
+  for (const loss of [1, 2, 3]) {
+    expect(history.claim('a', false)).toBe('deadly')
+    if (loss === 1) model.queue('harmless', 'one', 10)
+    // Handed back, it has lost nobody.
+    expect(model.release('deadly', history.current('a'))).toBe(true)
+    expect(model.claim(history.current('a'), 0, 0, false)).toBe('deadly')
+    model.lose('a')
+    expect(model.releaseLost()).toBe(1)
+    expect(model.lost).toEqual(loss === 3 ? ['deadly'] : [])
+    history.begin('a')
+  }
+  expect(history.claim('a', false)).toBe('harmless')
+  expect([model.end('deadly', null), model.end('deadly', null)]).toEqual([true, false])
+  expect(model.lost).toEqual([])
 })
 
 test('owners take turns: while a start waits, nobody else starts more often than it has starts before it, and once', () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { findBrowserExecutable } from '../../src/adapters/playwright/launch/browser-executable.ts'
 import { freePort } from '../support/free-port.ts'
@@ -129,6 +130,51 @@ test('a machine that is killed between claim and launch loses nothing', { timeou
     await hanging?.close()
     await cluster.startOnly(null)
     await rm(folder, { recursive: true, force: true })
+  }
+})
+
+test('a start whose machines are lost again and again ends once, and says why', { timeout: 240_000 }, async () => {
+  // No machine has this id: to the others, each of its claims is one of a machine that was lost.
+  const gone = 'gone'
+  await cluster.startOnly(gone)
+  const client = new pg.Client({ connectionString: cluster.postgres.url })
+  await client.connect()
+  try {
+    const variables = { input: { name: 'deadly' }, waitUntil: 'RUNNING' }
+    const starting = one.query<{ startSession: SessionData }>(START, variables)
+    await expect.poll(theOnly).not.toBe('')
+    const id = await theOnly()
+    const uuid = (await client.query<{ id: string }>("select id from sessions where name = 'deadly'")).rows[0]!.id
+    const follow = `subscription { sessionEvents(sessionId: "${id}") { entries { ... on StatusChange { to endReason errorMessage } } } }`
+    type Batch = { sessionEvents: { entries: object[] } }
+    const entries: object[] = []
+    const following = (async () => {
+      for await (const { data } of other.client().iterate<Batch>({ query: follow })) {
+        entries.push(...data!.sessionEvents.entries)
+      }
+    })()
+    for (const loss of [1, 2, 3]) {
+      await client.query(`
+        with claimed as (update sessions set machine_id = '${gone}', machine_epoch = 1 where id = '${uuid}')
+        update session_starts set machine_id = '${gone}', machine_epoch = 1 where session_id = '${uuid}'`)
+      const losses = async () => {
+        const text = 'select lost_machines as losses from session_starts where session_id = $1'
+        return (await client.query<{ losses: number }>(text, [uuid])).rows[0]?.losses
+      }
+      if (loss < 3) await expect.poll(losses).toBe(loss)
+    }
+    await following
+    const error = '3 servers were lost, one after the other, while they started the session.'
+    const ended = { endReason: 'MACHINE_LOST', error }
+    expect(entries).toEqual([
+      expect.objectContaining({ to: 'CREATING' }),
+      { to: 'FAILED', endReason: 'MACHINE_LOST', errorMessage: error },
+    ])
+    const { startSession } = await starting
+    await expect.poll(() => atOther.get(startSession.id)).toMatchObject({ id, status: 'FAILED', ...ended })
+  } finally {
+    await client.end()
+    await cluster.startOnly(null)
   }
 })
 

@@ -32,7 +32,11 @@ interface ModelStart {
   turn: number
   order: number
   isWaiting: boolean
+  lostMachines: number
 }
+
+/** A start that has lost so many machines is not claimed any more. */
+const MAX_LOST_MACHINES = 3
 
 const isSame = (one: ModelHolder | null, other: ModelHolder | null) =>
   one?.machineId === other?.machineId && one?.epoch === other?.epoch
@@ -70,7 +74,7 @@ export class StartModel {
     const own = Math.max(0, ...this.#starts.filter((start) => start.owner === owner).map(({ turn }) => turn))
     const turn = 1 + Math.max(own, others - 1)
     this.sessions.set(id, { id, owner, status: 'CREATING', holder: null })
-    this.#starts.push({ sessionId: id, owner, turn, order: (this.#order += 1), isWaiting: true })
+    this.#starts.push({ sessionId: id, owner, turn, order: (this.#order += 1), isWaiting: true, lostMachines: 0 })
     return 'inserted'
   }
 
@@ -87,7 +91,7 @@ export class StartModel {
           (Math.min(other.warm, 1) === Math.min(warm, 1) && other.live < live)),
     )
     if (better && hasChoice) return null
-    const next = this.#waiting()[0]
+    const next = this.#waiting().find(({ lostMachines }) => lostMachines < MAX_LOST_MACHINES)
     if (!next) return null
     next.isWaiting = false
     this.sessions.get(next.sessionId)!.holder = holder
@@ -125,7 +129,9 @@ export class StartModel {
       return machine?.epoch !== epoch || machine.hasLeft
     }
     const lost = [...this.sessions.values()].filter(({ holder }) => holder && isVoid(holder))
-    return lost.filter(({ id, holder }) => this.release(id, holder!)).length
+    const released = lost.filter(({ id, holder }) => this.release(id, holder!))
+    for (const { id } of released) this.#starts.find(({ sessionId }) => sessionId === id)!.lostMachines += 1
+    return released.length
   }
 
   deleteStarts(): void {
@@ -135,6 +141,12 @@ export class StartModel {
         this.sessions.get(sessionId)!.status === 'CREATING' ||
         (!isWaiting && turn >= lowest && Number.isFinite(lowest)),
     )
+  }
+
+  /** Those that wait, and are not claimed any more. */
+  get lost(): string[] {
+    const lost = this.#waiting().filter(({ lostMachines }) => lostMachines >= MAX_LOST_MACHINES)
+    return lost.map(({ sessionId }) => sessionId)
   }
 
   get waiting(): string[] {

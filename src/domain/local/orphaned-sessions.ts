@@ -3,12 +3,9 @@ import { unowned } from '../../fault-owner.ts'
 import { StoreUnavailable } from '../../ports/store/store-errors.ts'
 import type { Store } from '../../ports/store/store.ts'
 import { StoreRetry } from '../log/writing/store-retry.ts'
-import { LostSession, type LossReason } from '../machines/lost-session.ts'
+import { LostSession } from '../machines/lost-session.ts'
 
-const REASON: LossReason = {
-  error: 'The server stopped without ending this session. Requests that were pending then are not in the log.',
-  taskError: 'The server stopped while the task ran.',
-}
+const ERROR = 'The server stopped without ending this session. Requests that were pending then are not in the log.'
 
 /**
  * Ends sessions that a crashed process left behind, as FAILED / MACHINE_LOST. Writes that fail because the disk is full
@@ -33,7 +30,7 @@ export class OrphanedSessions {
   async end(machineId: string): Promise<{ count: number; later: Promise<void> | null }> {
     const records = await this.#store.listLiveSessions(machineId)
     const orphans: LostSession[] = []
-    for (const record of records) orphans.push(await LostSession.read(this.#store, record, REASON))
+    for (const record of records) orphans.push(await LostSession.read(this.#store, record, ERROR))
     const waiting: LostSession[] = []
     for (const orphan of orphans) {
       try {

@@ -12,9 +12,10 @@ import type { MachineLease } from '../machines/machines.ts'
 import type { StartSessionInput } from '../sessions/input/session-input.ts'
 import { asStorageFull } from '../sessions/input/new-session.ts'
 import { insertWithRetry } from '../kernel/insert-retry.ts'
-import { endWaiting, StartClaims } from '../starts/start-claims.ts'
+import { endWaiting } from '../starts/end-waiting.ts'
+import { StartClaims } from '../starts/start-claims.ts'
 import type { StartCipher } from '../starts/start-cipher.ts'
-import { tasksOf } from '../tasks/tasks-of-session.ts'
+import { LOST_TASK, runningTasksOf } from '../tasks/tasks-of-session.ts'
 
 export interface QueuedStartsOptions {
   store: Store
@@ -33,7 +34,6 @@ export interface QueuedStartsOptions {
 }
 
 const CLOSE_MS = 1_000
-const TASK_ERROR = 'The server stopped while the task ran.'
 
 /** Starts of several machines: each is queued in the database, and one of the machines starts it. */
 export class QueuedStarts {
@@ -103,10 +103,8 @@ export class QueuedStarts {
   /** Of a machine that was lost before the session ran. */
   async #endEarlierTasks(sessionId: string): Promise<void> {
     const { store } = this.#options
-    for await (const { id, status } of tasksOf(store, sessionId)) {
-      if (status === 'RUNNING') {
-        await store.updateTask(id, { status: 'FAILED', error: TASK_ERROR, endedAt: Date.now() })
-      }
+    for (const { id } of await runningTasksOf(store, sessionId)) {
+      await store.updateTask(id, { status: 'FAILED', error: LOST_TASK, endedAt: Date.now() })
     }
   }
 }

@@ -2,13 +2,10 @@ import type { Logger } from 'pino'
 import type { Bus } from '../../ports/machines/bus.ts'
 import type { SessionRecord } from '../../ports/sessions/session-record.ts'
 import type { Store } from '../../ports/store/store.ts'
-import { LostSession, type LossReason } from './lost-session.ts'
+import { LostSession } from './lost-session.ts'
 
-const REASON: LossReason = {
-  error:
-    'The server of the session stopped, or could not reach the database. Requests that were pending then are not in the log.',
-  taskError: 'The server stopped while the task ran.',
-}
+const ERROR =
+  'The server of the session stopped, or could not reach the database. Requests that were pending then are not in the log.'
 /** Sessions per step, and of these at once: a thousand of them end within a few seconds. */
 const STEP = 100
 const AT_ONCE = 8
@@ -44,7 +41,7 @@ export class LostSessions {
   }
 
   async #end(record: SessionRecord): Promise<boolean> {
-    const lost = await LostSession.read(this.#store, record, REASON)
+    const lost = await LostSession.read(this.#store, record, ERROR)
     const isEnded = await lost.end(this.#store)
     if (isEnded) this.#bus.publish(record.id)
     return isEnded

@@ -11,7 +11,7 @@ import type { SessionHandle } from '../sessions/session-handle.ts'
 import type { StartSessionInput } from '../sessions/input/session-input.ts'
 import type { SessionListArguments, SessionListPage } from '../sessions/session-list.ts'
 import type { RemoteSessions } from './remote-sessions.ts'
-import { StartingSessionHandle } from './starting-session-handle.ts'
+import { StartingSessionHandle, type StartingSessionOptions } from './starting-session-handle.ts'
 
 /** The sessions of this process, whose handles are told apart from those of other machines. */
 export interface LocalDirectory extends SessionDirectory {
@@ -22,7 +22,7 @@ export interface LocalDirectory extends SessionDirectory {
 export interface ClusteredDirectoryOptions {
   local: LocalDirectory
   remote: RemoteSessions
-  store: Pick<Store, 'findSession' | 'findSessions' | 'append' | 'patchSession' | 'deleteStarts'>
+  store: StartingSessionOptions['store'] & Pick<Store, 'findSessions'>
   bus: Pick<Bus, 'subscribe' | 'publish'>
   machineId: string
   logger: Logger

@@ -21,11 +21,11 @@ import type {
   ObservedPage,
   SessionHandle,
 } from '../sessions/session-handle.ts'
-import { endWaiting } from '../starts/start-claims.ts'
+import { endWaiting, type WaitingStore } from '../starts/end-waiting.ts'
 import { MachineUnreachable } from './machine-unreachable.ts'
 
 export interface StartingSessionOptions {
-  store: Pick<Store, 'findSession' | 'append' | 'patchSession' | 'deleteStarts'>
+  store: WaitingStore & Pick<Store, 'findSession' | 'patchSession' | 'deleteStarts'>
   bus: Pick<Bus, 'subscribe' | 'publish'>
   /** The handle on the session's machine. Null: it is not there yet, or not any more. */
   handleOf(record: SessionRecord): Promise<SessionHandle | null>

@@ -1,13 +1,13 @@
 import type { Logger } from 'pino'
 import { unowned } from '../../fault-owner.ts'
 import type { Bus } from '../../ports/machines/bus.ts'
-import type { LogEntry } from '../../ports/log/log-entry.ts'
-import type { ClaimedStart } from '../../ports/store/start-store.ts'
-import { NO_HOLDER, type SessionHolder, type SessionRecord } from '../../ports/sessions/session-record.ts'
+import { MAX_LOST_MACHINES, type ClaimedStart } from '../../ports/store/start-store.ts'
+import type { SessionHolder, SessionRecord } from '../../ports/sessions/session-record.ts'
 import { StoreUnavailable } from '../../ports/store/store-errors.ts'
 import type { Store } from '../../ports/store/store.ts'
 import type { CapacityQueue, Place } from '../kernel/capacity-queue.ts'
 import { TabwireError } from '../kernel/errors.ts'
+import { endWaiting } from './end-waiting.ts'
 
 /** What wakes machines that may claim a start: on the bus it is in the place of a session. */
 const WAKE_UPS = 'starts'
@@ -17,6 +17,15 @@ const GRACE_MS = 1_000
 /** Makes up for wake-ups that were lost; while there are none, the only way to notice starts. */
 const POLL_MS = 500
 const TEND_EVERY = 4
+
+type End = Pick<SessionRecord, 'status' | 'endReason' | 'error'>
+
+const OVERDUE: End = { status: 'TIMED_OUT', endReason: 'MAX_DURATION', error: null }
+const LOST: End = {
+  status: 'FAILED',
+  endReason: 'MACHINE_LOST',
+  error: `${MAX_LOST_MACHINES} servers were lost, one after the other, while they started the session.`,
+}
 
 export interface StartClaimsOptions {
   store: Store
@@ -174,15 +183,17 @@ export class StartClaims {
       const strays = this.#claiming ? [] : held.filter(isStray)
       await Promise.all(strays.map((id) => this.release(id, holder)))
     }
-    await this.#endOverdue()
+    await this.#endAll(await store.listLostStarts(), LOST)
+    await this.#endAll(await store.listOverdueStarts(), OVERDUE)
     await store.deleteStarts()
     if (slots.hasFree) void this.look()
   }
 
-  async #endOverdue(): Promise<void> {
+  /** Other machines do the same: for each session, one of them succeeds. */
+  async #endAll(records: readonly SessionRecord[], end: End): Promise<void> {
     const { store, bus, ended } = this.#options
-    for (const record of await store.listOverdueStarts()) {
-      const outcome = await endWaiting(store, record, { status: 'TIMED_OUT', endReason: 'MAX_DURATION', error: null })
+    for (const record of records) {
+      const outcome = await endWaiting(store, record, end)
       if (!outcome) continue
       ended(outcome)
       bus.publish(record.id)
@@ -200,20 +211,4 @@ export class StartClaims {
     this.#works.add(tracked)
     return tracked
   }
-}
-
-/** Ends a session that no machine runs. Null: it is held by another holder by now, or has ended. */
-export async function endWaiting(
-  store: Pick<Store, 'append'>,
-  record: SessionRecord,
-  end: Pick<SessionRecord, 'status' | 'endReason' | 'error'>,
-  holder: SessionHolder = NO_HOLDER,
-): Promise<SessionRecord | null> {
-  const { status: to, endReason, error } = end
-  const at = Math.max(Date.now(), record.createdAt)
-  const data = { from: record.status, to, endReason, error }
-  const entry: LogEntry<'STATUS_CHANGE'> = { kind: 'STATUS_CHANGE', sequence: record.lastSequence + 1, at, data }
-  const patch = { ...end, endedAt: at }
-  const outcome = await store.append(record.id, record.lastSequence, [entry], patch, holder)
-  return outcome.kind === 'committed' ? { ...record, ...patch, lastSequence: entry.sequence } : null
 }

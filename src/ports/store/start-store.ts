@@ -1,6 +1,9 @@
 import type { LogEntry } from '../log/log-entry.ts'
 import type { SessionHolder, SessionRecord } from '../sessions/session-record.ts'
 
+/** A start for which so many machines were lost is not claimed any more: it may be what they are lost by. */
+export const MAX_LOST_MACHINES = 3
+
 /** A machine that has a free slot. */
 export interface Claimant extends SessionHolder {
   machineEpoch: number
@@ -52,16 +55,18 @@ export interface StartStore {
     maxQueued: number,
   ): Promise<QueueOutcome>
   /**
-   * Claims the next start, unless the claimant drains or its lease is over. After a lost answer, listHeldStarts has what
-   * was claimed.
+   * Claims the next start, unless the claimant drains or its lease is over; none that has lost MAX_LOST_MACHINES. After a
+   * lost answer, listHeldStarts has what was claimed.
    */
   claimStart(claimant: Claimant): Promise<ClaimOutcome>
   /** The starts that the machine has claimed, and whose sessions are not RUNNING yet. */
   listHeldStarts(machineId: string, machineEpoch: number): Promise<string[]>
   /** The start waits again, in its turn. False: the machine does not hold it, or the session runs or has ended. */
   releaseStart(sessionId: string, holder: SessionHolder): Promise<boolean>
-  /** The same for all claims whose lease is over. Returns their number. */
+  /** The same for all claims whose lease is over: each start has lost one more machine. Returns their number. */
   releaseLostStarts(): Promise<number>
+  /** Waiting sessions that have lost MAX_LOST_MACHINES, some hundreds at most. */
+  listLostStarts(): Promise<SessionRecord[]>
   /** Sessions that no machine holds. */
   countWaitingStarts(): Promise<number>
   /** Waiting sessions that exceed their maximum duration, by the clock of the database, some hundreds at most. */

@@ -163,6 +163,8 @@ export const sessionStarts = pgTable(
     /** The machine that starts it, and the epoch of its lease; null: it waits. */
     machineId: text('machine_id'),
     machineEpoch: bigint('machine_epoch', { mode: 'number' }),
+    /** How many machines were lost between their claim and the session's start. */
+    lostMachines: integer('lost_machines').notNull().default(0),
   },
   (table) => [
     index('session_starts_waiting')

@@ -1,7 +1,7 @@
-import { and, asc, eq, getTableColumns, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, gte, sql, type SQL } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type pg from 'pg'
-import type { ClaimedStart, StartStore } from '../../../ports/store/start-store.ts'
+import { MAX_LOST_MACHINES, type ClaimedStart, type StartStore } from '../../../ports/store/start-store.ts'
 import type { SessionRecord } from '../../../ports/sessions/session-record.ts'
 import type { InsertSessionOutcome } from '../../../ports/store/store.ts'
 import { asAppendError, asStoreError } from '../base/database-errors.ts'
@@ -76,7 +76,7 @@ with own as materialized (
   ) as exists
 ), picked as materialized (
   select session_id from session_starts
-  where machine_id is null and exists (select from own)
+  where machine_id is null and lost_machines < ${MAX_LOST_MACHINES} and exists (select from own)
     and (queued_at <= now() - $5::float8 * interval '1 millisecond' or not (select better.exists from better))
   order by turn, queued_at, session_id limit 1
   for update skip locked
@@ -121,7 +121,7 @@ with void as materialized (
     and session.machine_id = void.machine_id and session.machine_epoch = void.machine_epoch
   returning session.id
 )
-update session_starts set machine_id = null, machine_epoch = null
+update session_starts set machine_id = null, machine_epoch = null, lost_machines = lost_machines + 1
 from released where session_id = released.id`
 
 /** Turns that were had count as long as somebody waits with the same one, or with a lower one. */
@@ -158,6 +158,19 @@ export function createStartRows(
     if (await store.findSession(id)) return { kind: 'inserted' }
     const record = idempotencyKey === null ? null : await store.findSessionByIdempotencyKey(owner, idempotencyKey)
     return record && { kind: 'exists', record }
+  }
+
+  const listWaiting = async (condition: SQL) => {
+    const isWaiting = and(eq(sessions.status, 'CREATING'), eq(sessions.machineId, ''))
+    const rows = await db
+      .select(getTableColumns(sessions))
+      .from(sessionStarts)
+      .innerJoin(sessions, eq(sessions.id, sessionStarts.sessionId))
+      .where(and(isWaiting, condition))
+      .orderBy(asc(sessions.createdAt), asc(sessions.id))
+      .limit(MAX_LISTED)
+      .catch(fail)
+    return rows.map(recordOfRow)
   }
 
   return {
@@ -235,19 +248,10 @@ export function createStartRows(
 
     countWaitingStarts: async () => (await query<{ waiting: number }>(WAITING_COUNT)).rows[0]!.waiting,
 
-    listOverdueStarts: async () => {
-      const isOverdue = sql`${sessions.createdAt} + ${sessions.maxDurationSeconds} * interval '1 second' < now()`
-      const isWaiting = and(eq(sessions.status, 'CREATING'), eq(sessions.machineId, ''))
-      const rows = await db
-        .select(getTableColumns(sessions))
-        .from(sessionStarts)
-        .innerJoin(sessions, eq(sessions.id, sessionStarts.sessionId))
-        .where(and(isWaiting, isOverdue))
-        .orderBy(asc(sessions.createdAt), asc(sessions.id))
-        .limit(MAX_LISTED)
-        .catch(fail)
-      return rows.map(recordOfRow)
-    },
+    listLostStarts: () => listWaiting(gte(sessionStarts.lostMachines, MAX_LOST_MACHINES)),
+
+    listOverdueStarts: () =>
+      listWaiting(sql`${sessions.createdAt} + ${sessions.maxDurationSeconds} * interval '1 second' < now()`),
 
     deleteStarts: async () => {
       await query(DELETE)

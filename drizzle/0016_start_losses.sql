@@ -1,0 +1,1 @@
+ALTER TABLE "session_starts" ADD COLUMN "lost_machines" integer DEFAULT 0 NOT NULL;
