@@ -16,7 +16,10 @@ import { answerJson } from './base/json-response.ts'
 import { TooManyConnections, type Connections } from './base/connections.ts'
 import { linkQueryOf } from './files/signed-link-responses.ts'
 import { userOfPeer } from './base/local-peer.ts'
-import { bytesOf, closeReason } from './graphql/websocket-text.ts'
+import { closeReason } from './graphql/websocket-text.ts'
+import { ClientMemory, type MemoryHolder } from './base/client-memory.ts'
+import { SplitFrames } from './base/split-frames.ts'
+import { isUtf8InParts } from './base/utf8-parts.ts'
 import { refuseUpgrade } from './graphql/websocket.ts'
 
 /** Chromium accepts messages of up to 100 MB; files that a test uploads are the largest in practice. */
@@ -41,15 +44,20 @@ export class CdpConnections {
     // Compression costs more time than it saves.
     perMessageDeflate: false,
     maxPayload: MESSAGE_BYTES,
+    // Checked here, since messages come in parts.
+    skipUTF8Validation: true,
   })
   readonly #connections = new Set<Connection>()
+  readonly #memory: ClientMemory
   #closed = false
 
-  constructor(sessions: SessionDirectory, links: SignedLinks, all: Connections, logger: Logger) {
+  /** `memoryBytes`: see ClientMemory. */
+  constructor(sessions: SessionDirectory, links: SignedLinks, all: Connections, logger: Logger, memoryBytes?: number) {
     this.#sessions = sessions
     this.#links = links
     this.#all = all
     this.#logger = logger
+    this.#memory = new ClientMemory(memoryBytes)
   }
 
   /** GET /cdp/<session>/json/version: how clients that are given an HTTP URL find the WebSocket. */
@@ -83,7 +91,7 @@ export class CdpConnections {
         if (!link) return refuseUpgrade(stream, '401 Unauthorized')
         if (this.#closed) return refuseUpgrade(stream, '503 Service Unavailable')
         this.#all.of(request.socket).admit(link.session.owner, 'link')
-        this.#open(request, stream, head, link)
+        this.#open(request, head, link)
       })
       .catch((error: unknown) => {
         const isFull = error instanceof TooManyConnections
@@ -100,20 +108,25 @@ export class CdpConnections {
     this.#webSockets.close()
   }
 
-  #open(request: IncomingMessage, stream: Duplex, head: Buffer, { session, terms }: CdpLink): void {
-    if ('setKeepAlive' in stream)
-      (stream as Duplex & { setKeepAlive(on: boolean, ms: number): void }).setKeepAlive(true, KEEP_ALIVE_MS)
-    this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
-      const connection = new Connection(socket, () => userOfPeer(request), this.#logger)
-      this.#all.of(request.socket).onFault(() => connection.failed())
-      this.#connections.add(connection)
-      const unwatch = this.#links.onEnd(terms, (why) => connection.endLink(why))
+  #open(request: IncomingMessage, head: Buffer, { session, terms }: CdpLink): void {
+    request.socket.setKeepAlive(true, KEEP_ALIVE_MS)
+    let connection: Connection | null = null
+    const grown = () => connection && this.#memory.note(connection)
+    const frames = new SplitFrames(request.socket, head, MESSAGE_BYTES, grown)
+    this.#webSockets.handleUpgrade(request, frames, NOTHING, (socket) => {
+      const own = new Connection(socket, frames, () => userOfPeer(request), this.#memory, this.#logger)
+      connection = own
+      this.#all.of(request.socket).onFault(() => own.failed())
+      this.#connections.add(own)
+      const unwatch = this.#links.onEnd(terms, (why) => own.endLink(why))
       socket.once('close', () => {
-        this.#connections.delete(connection)
+        this.#connections.delete(own)
+        this.#memory.forget(own)
+        connection = null
         unwatch()
       })
       const name = request.headers['user-agent'] ?? 'unknown'
-      connection.serve(() => session.attachClient(name, connection))
+      own.serve(() => session.attachClient(name, own))
     })
   }
 
@@ -133,18 +146,30 @@ interface CdpLink {
 }
 
 /** One client's socket, from its upgrade until both sides have released it. */
-class Connection implements CdpClient {
+class Connection implements CdpClient, MemoryHolder {
   readonly localUser: () => Promise<number | null>
   readonly #socket: WebSocket
+  readonly #frames: SplitFrames
+  readonly #memory: ClientMemory
   readonly #logger: Logger
   readonly #gone: Promise<void>
   #attached: AttachedClient | null = null
   #cutOff: NodeJS.Timeout | undefined
   #why: ClientDetachReason | null = null
+  /** Of messages that are being handled. */
+  #handledBytes = 0
 
-  constructor(socket: WebSocket, localUser: () => Promise<number | null>, logger: Logger) {
+  constructor(
+    socket: WebSocket,
+    frames: SplitFrames,
+    localUser: () => Promise<number | null>,
+    memory: ClientMemory,
+    logger: Logger,
+  ) {
     this.localUser = localUser
     this.#socket = socket
+    this.#frames = frames
+    this.#memory = memory
     this.#logger = logger
     this.#gone = new Promise((resolve) => socket.once('close', () => resolve()))
     // ws closes the socket itself after an error: an invalid or oversized frame, or a broken connection.
@@ -159,19 +184,37 @@ class Connection implements CdpClient {
     return this.#socket.bufferedAmount
   }
 
+  get heldBytes(): number {
+    return this.#frames.heldBytes + this.#handledBytes + this.#socket.bufferedAmount
+  }
+
+  closeForMemory(): void {
+    this.#logger.info(
+      { bytes: this.heldBytes },
+      'clients hold too much memory: the connection that holds the most ends',
+    )
+    this.close(CDP_CLOSE.tooMuchHeld, 'all clients together hold too much memory, this connection the most')
+  }
+
   /** Nothing is read until the client is attached; earlier messages are delivered then. */
   serve(attach: () => Promise<AttachedClient>): void {
     const socket = this.#socket
     socket.pause()
+    socket.binaryType = 'fragments'
     const serving = attach().then((attached) => {
       this.#attached = attached
       if (socket.readyState === socket.CLOSED) return attached.leave(this.#why ?? 'CONNECTION_LOST')
-      socket.on('message', (data, isBinary) => {
+      socket.on('message', (data) => {
+        const bytes = this.#frames.messageTaken()
         // Messages that were already on their way are ignored once the client is being disconnected.
         if (socket.readyState !== socket.OPEN) return
-        if (!isBinary) return attached.receive(bytesOf(data))
-        this.#why = 'CUT_OFF'
-        this.close(1003, 'messages are text')
+        // A text, see SplitFrames.
+        if (!Array.isArray(data)) return this.#refuse(1003, 'messages are text')
+        if (!isUtf8InParts(data)) return this.#refuse(1007, 'texts are UTF-8')
+        const handling = attached.receive(data)
+        if (!handling) return
+        this.#handledBytes += bytes
+        void handling.finally(() => (this.#handledBytes -= bytes))
       })
       socket.once('close', (code) => {
         const reason = this.#why ?? (code === 1006 ? 'CONNECTION_LOST' : 'CLIENT_LEFT')
@@ -192,11 +235,10 @@ class Connection implements CdpClient {
     const socket = this.#socket
     if (socket.readyState !== socket.OPEN) return
     const size = pieces.reduce((sum, piece) => sum + piece.byteLength, 0)
-    if (size <= ONE_FRAME_BYTES) {
-      socket.send(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), TEXT)
-      return
-    }
-    for (const [index, piece] of pieces.entries()) socket.send(piece, { ...TEXT, fin: index === pieces.length - 1 })
+    if (size <= ONE_FRAME_BYTES) socket.send(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), TEXT)
+    else
+      for (const [index, piece] of pieces.entries()) socket.send(piece, { ...TEXT, fin: index === pieces.length - 1 })
+    this.#memory.note(this)
   }
 
   pause(): void {
@@ -215,6 +257,11 @@ class Connection implements CdpClient {
     socket.resume()
     socket.close(code, closeReason(reason))
     this.#cutOff ??= setTimeout(() => socket.terminate(), CLOSE_MS)
+  }
+
+  #refuse(code: number, reason: string): void {
+    this.#why = 'CUT_OFF'
+    this.close(code, reason)
   }
 
   /** An internal error while serving it. */
@@ -237,6 +284,7 @@ class Connection implements CdpClient {
 const TEXT = { binary: false } as const
 /** WebSocket close codes: message too big, internal error. */
 const CUT_OFF_CODES: ReadonlySet<number> = new Set([1009, 1011])
+const NOTHING = Buffer.alloc(0)
 /** Below this size, copying into one frame is cheaper than a second frame. */
 const ONE_FRAME_BYTES = 64 * 1024
 

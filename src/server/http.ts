@@ -66,6 +66,8 @@ export interface ServerOptions extends Domain {
   requestLimits?: Partial<RequestLimits>
   /** Overrides of the default connection limits; for tests. */
   connectionLimits?: Partial<ConnectionLimits>
+  /** Override of the default limit on memory for CDP clients; for tests. */
+  clientMemoryBytes?: number
   /** Override of the default limit of requests without a valid key; for tests. */
   anonymousRequests?: Rate
 }
@@ -98,7 +100,7 @@ export function createServer(options: ServerOptions): Server {
     ...WEB_SOCKET_LIMITS,
     ...options.webSocketLimits,
   })
-  const cdp = new CdpConnections(options.sessions, options.links, connections, logger)
+  const cdp = new CdpConnections(options.sessions, options.links, connections, logger, options.clientMemoryBytes)
   const machines = options.machineConnections ?? null
   const demoEcho = new DemoEcho(connections, logger)
   const graphiql = new Graphiql()

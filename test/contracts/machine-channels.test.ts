@@ -58,7 +58,7 @@ function fakeSession() {
     attachClient: async (_: string, client: CdpClient) => {
       state.client = client
       return {
-        receive: (message: Uint8Array) => state.received.push(Buffer.from(message).toString()),
+        receive: (message: readonly Uint8Array[]) => void state.received.push(Buffer.concat(message).toString()),
         leave: async (reason: string) => void state.left.push(reason),
       }
     },
@@ -201,7 +201,7 @@ describe('a client', () => {
 
     // More than the buffers of the system take.
     const message = 'm'.repeat(30_000_000)
-    attached.receive(Buffer.from(message))
+    void attached.receive([Buffer.from(message)])
     expect(paused).toEqual([true])
     await expect.poll(() => paused).toEqual([true, false])
     await expect.poll(() => session.state.received).toEqual([message])

@@ -275,7 +275,7 @@ export function describeSessionHandle(
     test('speak the protocol of the browser, under their name', async () => {
       const client = new KeepingClient()
       const attached = await handle.attachClient('a client', client)
-      attached.receive(Buffer.from(JSON.stringify({ id: 7, method: 'Browser.getVersion' })))
+      void attached.receive([Buffer.from(JSON.stringify({ id: 7, method: 'Browser.getVersion' }))])
       expect(await client.answerTo(7)).toMatchObject({ result: { product: expect.any(String) as string } })
       await attached.leave('CLIENT_LEFT')
       await handle.update({})
@@ -290,7 +290,7 @@ export function describeSessionHandle(
       client.unsentBytes = 1e9
       const attached = await handle.attachClient('a client', client)
       const asking = setInterval(
-        () => attached.receive(Buffer.from(JSON.stringify({ id: 1, method: 'Browser.getVersion' }))),
+        () => void attached.receive([Buffer.from(JSON.stringify({ id: 1, method: 'Browser.getVersion' }))]),
         10,
       )
       onTestFinished(() => clearInterval(asking))

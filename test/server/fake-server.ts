@@ -104,7 +104,12 @@ export interface FakeServer {
 
 export interface FakeOptions extends Pick<
   ServerOptions,
-  'webSocketLimits' | 'deliveryLimits' | 'requestLimits' | 'connectionLimits' | 'anonymousRequests'
+  | 'webSocketLimits'
+  | 'deliveryLimits'
+  | 'requestLimits'
+  | 'connectionLimits'
+  | 'anonymousRequests'
+  | 'clientMemoryBytes'
 > {
   trustedProxies?: readonly string[]
   readiness?: ServerOptions['readiness']
@@ -132,6 +137,7 @@ export async function startFakeServer({
   requestLimits,
   connectionLimits,
   anonymousRequests,
+  clientMemoryBytes,
   trustedProxies = [],
   readiness = async () => ({ ready: false, missing: ['the database'], degraded: [] }),
   tooManyWrongKeys = false,
@@ -218,6 +224,7 @@ export async function startFakeServer({
     requestLimits,
     connectionLimits,
     anonymousRequests,
+    clientMemoryBytes,
   })
   const { url } = await server.listen('127.0.0.1', 0)
   return {

@@ -96,7 +96,7 @@ export class ChannelCalls {
     await result
     return {
       receive: (message) => {
-        this.#send({ say: 'RECEIVE', id: own, message })
+        this.#send({ say: 'RECEIVE', id: own, message: message.length === 1 ? message[0]! : Buffer.concat(message) })
         this.#clients.get(own)?.regulate()
       },
       leave: async (reason) => {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { ownedBy, unowned } from '../../fault-owner.ts'
 import type { MachineAddress, MachineChannel, MessageId, Messenger } from '../../ports/machines/machine-link.ts'
+import { Deadline } from '../../async/deadline.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'
 import { SessionNotRunning } from '../kernel/session-state.ts'
 import { HandleSet } from '../sessions/handle-set.ts'
@@ -34,6 +35,13 @@ export interface OwnSessions {
 const UNHEARD_MS = 15_000
 /** Calls under way, of all callers. */
 const MAX_CALLS = 10_000
+/**
+ * What may wait while the session of a connection is looked up: messages of one connection, and bytes of all. A caller
+ * sends one call before it is answered; a message has at most twice this size.
+ */
+const MAX_EARLY = { messages: 100, bytes: 64 * 1024 * 1024 }
+/** A store that is away answers within a few seconds that it is. */
+const LOOK_UP_MS = 15_000
 /** Senders whose numbers are kept: each is a process that had the secret, since this one began its lease. */
 const MAX_SENDERS = 100_000
 
@@ -47,6 +55,8 @@ export class ServedCalls {
   readonly #senders = new Map<string, Sender>()
   readonly #replies = new KeptReplies()
   #calls = 0
+  /** Of all connections whose sessions are being looked up. */
+  #earlyBytes = 0
   #address: MachineAddress | null = null
   #unsubscribe: (() => void) | null = null
   #timer: NodeJS.Timeout | null = null
@@ -83,17 +93,31 @@ export class ServedCalls {
   /** A connection of another machine. */
   accept(channel: MachineChannel): void {
     let served: ServedChannel | null = null
-    let waiting: Uint8Array[] | null = null
+    let early: Uint8Array[] | null = null
+    let bytes = 0
+    let isRefused = false
     channel.onMessage((message) => {
-      if (served) served.receive(message)
-      else if (waiting) waiting.push(message)
-      else {
-        waiting = []
-        void this.#open(channel, decode(message) as OpenMessage).then((opened) => {
-          served = opened
-          waiting!.forEach((early) => served?.receive(early))
-        })
+      if (isRefused) return
+      if (served) return served.receive(message)
+      if (early) {
+        early.push(message)
+        bytes += message.byteLength
+        this.#earlyBytes += message.byteLength
+        if (early.length <= MAX_EARLY.messages && this.#earlyBytes <= MAX_EARLY.bytes) return
+        isRefused = true
+        early.length = 0
+        this.#earlyBytes -= bytes
+        this.#refuse(channel, new CapacityExceeded(1, 'Too much was sent while the session was looked up.'))
+        return
       }
+      early = []
+      void this.#open(channel, decode(message) as OpenMessage).then((opened) => {
+        if (isRefused) return
+        isRefused = opened === null
+        served = opened
+        this.#earlyBytes -= bytes
+        for (const waiting of early!.splice(0)) served?.receive(waiting)
+      })
     })
   }
 
@@ -106,11 +130,6 @@ export class ServedCalls {
   /** Null: there is nothing to be said over it. Never rejects. */
   async #open(channel: MachineChannel, open: OpenMessage): Promise<ServedChannel | null> {
     const say = (response: Response) => channel.send(encode(response))
-    // The first call of a connection has the number 1.
-    const fail = (error: unknown) => {
-      say({ say: 'ERROR', id: 1, error: encodeError(error, NEVER) })
-      channel.close()
-    }
     try {
       if (open.version !== CALLS_VERSION) {
         say({ say: 'UNKNOWN', id: 1 })
@@ -121,14 +140,23 @@ export class ServedCalls {
         say({ say: 'RESULT', id: 1, result: (decode(kept) as Extract<ReplyMessage, { say: 'RESULT' }>).result })
         this.#replies.forget(open.call)
       } else {
-        const handle = await this.#sessions.handle(open.sessionId)
+        const found = this.#sessions.handle(open.sessionId)
+        if (!(await Deadline.isMet(found, LOOK_UP_MS)))
+          throw new MachineUnreachable('it did not find the session in time')
+        const handle = await found
         if (handle) return new ServedChannel(handle, channel, this.#logger)
         throw new SessionNotRunning()
       }
     } catch (error) {
-      fail(error)
+      this.#refuse(channel, error)
     }
     return null
+  }
+
+  #refuse(channel: MachineChannel, error: unknown): void {
+    // The first call of a connection has the number 1.
+    channel.send(encode({ say: 'ERROR', id: 1, error: encodeError(error, NEVER) } satisfies Response))
+    channel.close()
   }
 
   /** Never throws. */

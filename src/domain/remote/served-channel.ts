@@ -38,7 +38,7 @@ export class ServedChannel {
     else if (say === 'NEXT') this.#answer(request.id, async () => this.#streams.get(request.stream)?.next() ?? ENDED)
     else if (say === 'RETURN') this.#leaveStream(request.stream)
     else if (say === 'CHUNK') this.#uploads.get(request.id)?.(request)
-    else if (say === 'RECEIVE') this.#clients.get(request.id)?.attached?.receive(request.message)
+    else if (say === 'RECEIVE') void this.#clients.get(request.id)?.attached?.receive([request.message])
     else if (say === 'TAKEN') this.#clients.get(request.id)?.far.taken(request.bytes, request.unsentBytes)
     else this.#answer(request.id, async () => this.#clients.get(request.client)?.attached?.leave(request.reason))
   }

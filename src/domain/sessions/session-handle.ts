@@ -66,8 +66,11 @@ export interface GivenUpload {
 
 /** The session's end of a connection over which a client uses the Chrome DevTools Protocol. */
 export interface AttachedClient {
-  /** Receives a text message of the client, in valid UTF-8. Never throws. CdpClient.pause is called for backpressure. */
-  receive(message: Uint8Array): void
+  /**
+   * Receives a text message of the client, in valid UTF-8, in pieces. Void: it was handled; otherwise resolves when it is,
+   * and is held until then. Never throws; may reject. CdpClient.pause is called for backpressure.
+   */
+  receive(message: readonly Uint8Array[]): void | Promise<void>
   /** Detaches the client: resolves once this is logged. Idempotent. Never rejects. */
   leave(reason: ClientDetachReason): Promise<void>
 }

@@ -43,8 +43,11 @@ export interface CdpClientHost {
 
 /** A client's attachment to a browser. */
 export interface CdpAttachment {
-  /** A text message of the client, in valid UTF-8, which nobody else changes. Never throws. */
-  receive(message: Uint8Array): void
+  /**
+   * A text message of the client, in valid UTF-8, in pieces that nobody else changes. Void: it was handled; otherwise
+   * resolves when it is, and is held until then. Never throws; may reject.
+   */
+  receive(message: readonly Uint8Array[]): void | Promise<void>
   /**
    * Detaches from the browser: the client's settings are reverted, the effects of its actions remain. Idempotent; never
    * rejects.

@@ -28,7 +28,7 @@ export function textOf(data: RawData): string {
   return bytesOf(data).toString()
 }
 
-export function bytesOf(data: RawData): Buffer {
+function bytesOf(data: RawData): Buffer {
   if (Array.isArray(data)) return Buffer.concat(data)
   return Buffer.isBuffer(data) ? data : Buffer.from(data)
 }

@@ -7,9 +7,11 @@ import { FlowControl, type Unanswered } from './flow-control.ts'
 import { heedGuard, type HeededGuard } from './blocked-act.ts'
 import { outcomeIn } from './command-outcome.ts'
 import { ClientActionRecorder, type ClientLoads, type Outcome } from './client-action-recorder.ts'
-import { readCommand, type Asked, type ClientCommand } from './client-command.ts'
+import type { Asked, ClientCommand, NoCommand } from './client-command.ts'
+import { CommandInbox } from './command-inbox.ts'
 import { ClientView, type Verdict, type SharedBrowser } from './client-view.ts'
 import { DebuggerWatchdog } from './debugger-watchdog.ts'
+import { RUN } from '../cdp/barrier/release-barrier.ts'
 import type { Tenant, TenantResponse } from '../cdp/connection/tenant.ts'
 import { mayBeSkipped, tooLarge, type TooLarge } from '../cdp/pipe/oversized-message.ts'
 import { startsWith, type MessageEnds } from '../cdp/pipe/message-text.ts'
@@ -69,6 +71,12 @@ export class ClientRelay implements CdpAttachment, Tenant {
     () => this.#regulate(),
     (isUnderWay) => this.#host.underWay(isUnderWay),
   )
+  readonly #inbox = new CommandInbox({
+    congestion: () => this.#browser.connection.congestion(),
+    take: (command) => this.#take(command),
+    changed: () => this.#regulate(),
+    failed: (error) => this.#failed(error, 'a command of a client could not be handed to the browser'),
+  })
   /** Commands by which the client set what Playwright may have set before. */
   readonly #emulated = new Set<string>()
   #isCongested = false
@@ -84,7 +92,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
     this.#view = new ClientView(browser, host, rootId, client)
     this.#held = new DebuggerWatchdog((heldId) => {
       browser.logger.info('a client held up a new page, frame or worker for too long: it was resumed')
-      browser.connection.notify('Runtime.runIfWaitingForDebugger', {}, heldId)
+      browser.connection.notify(RUN, {}, heldId)
     })
   }
 
@@ -97,10 +105,15 @@ export class ClientRelay implements CdpAttachment, Tenant {
     return relay
   }
 
-  receive(message: Uint8Array): void {
-    if (this.#detaching) return
-    const command = this.#read(Buffer.from(message.buffer, message.byteOffset, message.byteLength))
-    if (!command) return
+  receive(message: readonly Uint8Array[]): void | Promise<void> {
+    return this.#inbox.receive(message.map((piece) => Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)))
+  }
+
+  #take(command: ClientCommand | NoCommand): void | Promise<void> {
+    if (!('method' in command)) {
+      const { id, ...error } = command
+      return this.#send([encode({ ...(id === null ? {} : { id }), error })])
+    }
     this.#host.commanded()
     const { method, params, sessionId } = command
     const child = sessionId === null ? null : this.#children.get(sessionId)
@@ -118,12 +131,11 @@ export class ClientRelay implements CdpAttachment, Tenant {
       loading ?? heedGuard(this.#acts.begin(method, params, actedOn), this.#browser.guard, actedOn, command)
     const verdict = this.#view.judge(command, child)
     const execute = (settled: Verdict) => this.#execute(command, actedOn, outcome, settled)
-    if (verdict instanceof Promise) void verdict.then(execute)
-    else execute(verdict)
+    return verdict instanceof Promise ? verdict.then(execute) : execute(verdict)
   }
 
   #execute(command: ClientCommand, actedOn: string | null, outcome: Outcome | null, verdict: Verdict): void {
-    const { id, method, sessionId, texts } = command
+    const { id, method, sessionId, body } = command
     if ('result' in verdict) return this.#answer(command, verdict)
     if ('refusal' in verdict) {
       outcome?.refused(verdict.refusal)
@@ -136,20 +148,22 @@ export class ClientRelay implements CdpAttachment, Tenant {
     // It may have been waited for.
     if (this.#detaching || (sessionId !== null && !this.#children.has(sessionId))) return outcome?.disconnected()
     if (method.startsWith('Emulation.') && this.#emulated.size < MAX_EMULATED) this.#emulated.add(method)
-    if (method === 'Runtime.runIfWaitingForDebugger' && sessionId !== null) this.#held.forget(sessionId)
+    if (method === RUN && sessionId !== null) this.#held.forget(sessionId)
     if (isPageInput(method)) this.#browser.acted(actedOn)
     if (method.startsWith('Input.')) void this.#browser.typing.inputComes(actedOn, method, command.params)
     this.#noteInFront(command)
     const rewritten = this.#paused.rewrittenBy(command)
     if (rewritten) this.#browser.rewritten(rewritten.requestId, rewritten.url)
-    const { unanswered, answer, began } = this.#expect({ id, method, sessionId }, verdict.send.sessionId, outcome)
+    const asked = { id, method, sessionId }
+    const { unanswered, answer, began } = this.#expect(asked, verdict.send.sessionId, outcome)
     this.#flowControl.add(unanswered)
     const { connection } = this.#browser
     const done = () => {
       this.#flowControl.remove(unanswered)
-      this.#answer(command, { result: {} })
+      this.#answer(asked, { result: {} })
     }
-    const sent = { ...verdict.send, texts }
+    // It has no parameters, and may be kept until others release the target.
+    const sent = method === RUN ? { ...verdict.send, params: {} } : { ...verdict.send, body }
     connection.barrier.pass(sent, () => began(connection.relay(sent, answer)), done)
     if (this.#flowControl.isHopeless) this.#client.close(CDP_CLOSE.tooSlow, 'too many commands are without an answer')
     this.#watchCongestion()
@@ -232,6 +246,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
   async #detach(): Promise<void> {
     const { connection, targets } = this.#browser
     connection.barrier.leave(this, this.#rootId)
+    this.#inbox.close()
     this.#acts.flush()
     this.#held.dispose()
     this.#flowControl.clear()
@@ -244,14 +259,6 @@ export class ClientRelay implements CdpAttachment, Tenant {
     await Deadline.isMet(forgotten, DETACH_MS)
     this.#view.release()
     for (const sessionId of targets.sessionIds()) connection.emulateAgain(sessionId, this.#emulated)
-  }
-
-  #read(message: Buffer): ClientCommand | null {
-    const command = readCommand(message)
-    if ('method' in command) return command
-    const { id, ...error } = command
-    this.#send([encode({ ...(id === null ? {} : { id }), error })])
-    return null
   }
 
   #answered(asked: Asked, outcome: Outcome | null, message: Buffer, ends: MessageEnds): void {
@@ -296,9 +303,13 @@ export class ClientRelay implements CdpAttachment, Tenant {
     try {
       work()
     } catch (error) {
-      this.#browser.logger.error({ err: error }, 'a message of the browser could not be handed to a client')
-      this.#client.close(INTERNAL_ERROR, 'a message of the browser could not be handed on')
+      this.#failed(error, 'a message of the browser could not be handed to a client')
     }
+  }
+
+  #failed(error: unknown, what: string): void {
+    this.#browser.logger.error({ err: error }, what)
+    this.#client.close(INTERNAL_ERROR, 'a message could not be handed on')
   }
 
   /** Those below it end with it, of which the browser says nothing. */
@@ -381,10 +392,9 @@ export class ClientRelay implements CdpAttachment, Tenant {
   }
 
   #regulate(): void {
-    this.#client[this.#flowControl.isFull || this.#isCongested ? 'pause' : 'resume']()
+    this.#client[this.#flowControl.isFull || this.#isCongested || this.#inbox.isBusy ? 'pause' : 'resume']()
   }
 }
 
 const CLOSING = Buffer.from('}')
-
 const encode = (message: object) => Buffer.from(JSON.stringify(message))

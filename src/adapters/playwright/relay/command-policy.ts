@@ -1,3 +1,5 @@
+import { MAX_ENTRIES } from '../cdp/barrier/auto-attach.ts'
+
 /**
  * What a client may ask of the browser: it is a guest on our machine. The protocol
  * grows, so what is not named here is refused: by domain where all of a domain is about the page, by command where a
@@ -138,7 +140,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     opensBlank('Target.createTarget', params) ? null : refuseUrl(params['url'], rules),
   'Target.disposeBrowserContext': ({ browserContextId }, rules) =>
     browserContextId === rules.browserContextId ? 'the context of the session ends with the session' : null,
-  'Target.setAutoAttach': (params, rules) => (params['autoAttach'] === true ? flatOnly(params, rules) : null),
+  'Target.setAutoAttach': (params, rules) => {
+    const { autoAttach, filter } = params
+    if (Array.isArray(filter) && filter.length > MAX_ENTRIES) return `a filter has at most ${MAX_ENTRIES} entries`
+    return autoAttach === true ? flatOnly(params, rules) : null
+  },
   'Tracing.start': ({ perfettoConfig, tracingBackend }) =>
     perfettoConfig === undefined && tracingBackend === undefined
       ? null

@@ -12,6 +12,8 @@ export const SET_FILES = 'DOM.setFileInputFiles'
 /** A page takes more only as a folder. */
 const MAX_FILES = 100
 const MAX_NAME = 200
+/** Of what a client calls a file; the longest path that systems have. */
+const MAX_PATH = 4096
 /** Commands, one of which is served while the others wait: each is a question to the database. */
 const MAX_WAITING = 20
 /** Playwright tries again after 20 ms, then 50, 100 and 500. */
@@ -55,11 +57,13 @@ export class FileInputs {
     const files: unknown = params['files']
     if (!Array.isArray(files) || !files.every((file) => typeof file === 'string'))
       return { refusal: 'files must be texts' }
-    if (this.#turn.waiting >= MAX_WAITING - 1)
+    // Names are kept while others are served, and after they were refused.
+    const excess = excessOf(files)
+    if (excess === null && this.#turn.waiting >= MAX_WAITING - 1)
       return { refusal: `at most ${MAX_WAITING} such commands can wait at once` }
-    const found = await this.#inTurn(() => this.#find(files))
+    const found = excess ?? (await this.#inTurn(() => this.#find(files)))
     if (typeof found !== 'string') return { params: { ...params, files: found } }
-    this.#note(sessionId, files.join('\n'), `${SET_FILES} is not served: ${found}`)
+    this.#note(sessionId, excess ?? files.join('\n'), `${SET_FILES} is not served: ${found}`)
     return { refusal: found }
   }
 
@@ -87,7 +91,6 @@ export class FileInputs {
   }
 
   async #find(files: readonly string[]): Promise<string[] | string> {
-    if (files.length > MAX_FILES) return `at most ${MAX_FILES} files can be given at once`
     const paths: string[] = []
     for (const file of files) {
       const upload = await this.#host.uploadNamed(file)
@@ -127,4 +130,10 @@ export class FileInputs {
     const isSame = last?.sessionId === sessionId && last.files === files && now - last.at < AGAIN_MS
     this.#refused = { sessionId, files, message, at: now, times: isSame ? last.times + 1 : 1 }
   }
+}
+
+/** Why there is too much of what a client names; null: there is not. */
+function excessOf(files: readonly string[]): string | null {
+  if (files.length > MAX_FILES) return `at most ${MAX_FILES} files can be given at once`
+  return files.some((file) => file.length > MAX_PATH) ? `a name has at most ${MAX_PATH} characters` : null
 }

@@ -1,5 +1,4 @@
 import { owned } from '../../../../fault-owner.ts'
-import type { LongTexts } from '../pipe/long-texts.ts'
 import type { MessageEnds } from '../pipe/message-text.ts'
 import type { TooLarge } from '../pipe/oversized-message.ts'
 
@@ -8,14 +7,16 @@ export interface TenantCommand {
   method: string
   params: object
   sessionId: string
-  /** Strings that were taken out of the parameters; null: none. */
-  texts?: LongTexts | null
+  /** The parameters as they are handed on, an object in JSON; null: `params`, serialized. */
+  body?: readonly Buffer[] | null
 }
 
 /** As the browser reads it: a message that ends with NUL, in pieces. */
-export function encodeCommand(id: number, { texts = null, ...command }: TenantCommand): Buffer[] {
-  const message = `${JSON.stringify({ id, ...command })}\0`
-  return texts?.restored(message) ?? [Buffer.from(message)]
+export function encodeCommand(id: number, { body = null, ...command }: TenantCommand): Buffer[] {
+  if (!body) return [Buffer.from(`${JSON.stringify({ id, ...command })}\0`)]
+  const { method, sessionId } = command
+  const head = `{"id":${id},"method":${JSON.stringify(method)},"params":`
+  return [Buffer.from(head), ...body, Buffer.from(`,"sessionId":${JSON.stringify(sessionId)}}\0`)]
 }
 
 /** A client that drives CDP sessions of its own over this connection. */
