@@ -19,9 +19,12 @@ function scene() {
   const inputs = new ClientInputs(connection as never, targets as never)
   const context = Object.assign(new EventEmitter(), { pages: () => [], browser: () => null })
   const dialogs = new Dialogs(context as unknown as BrowserContext, inputs, { whenResumed: () => null }, logger)
-  const page = Object.assign(new EventEmitter(), { evaluate: () => Promise.resolve(true) }) as unknown as Page
+  const busy = { work: Promise.resolve() }
+  const page = Object.assign(new EventEmitter(), { evaluate: () => busy.work }) as unknown as Page
   return {
     dialogs,
+    /** The page answers nothing until then. */
+    worksUntil: (work: Promise<void>) => void (busy.work = work),
     page,
     close: (dialog: Dialog) => void context.emit('dialogclosed', dialog),
     open(sessionId: 's1' | 's2', type = 'confirm') {
@@ -116,4 +119,25 @@ test('a dialog does not outwait the client that it waits for', async () => {
   second.leave()
   expect(await endOf(anyones)).toEqual([500, 'no'])
   expect(vi.getTimerCount()).toBe(0)
+})
+
+test('the next dialog of a page that is busy after the first is told with it, and left to the next step', async () => {
+  const { dialogs, open, page, worksUntil } = scene()
+  const { stop } = dialogs.watch(page)
+  open('s1')
+  stop()
+  const work = Promise.withResolvers<void>()
+  worksUntil(work.promise)
+  const answering = dialogs.answer(page, { accept: true, promptText: null })
+  await vi.advanceTimersByTimeAsync(3_000)
+  const second = open('s1')
+  expect(await answering).toMatchObject({ next: second.dialog })
+  expect(await endOf(second)).toEqual([30_000, 'no'])
+  // One that never answers is not waited for without end.
+  const { stop: stopAgain } = dialogs.watch(page)
+  open('s1')
+  stopAgain()
+  const last = dialogs.answer(page, { accept: true, promptText: null })
+  await vi.advanceTimersByTimeAsync(6_000)
+  expect(await last).toMatchObject({ next: null })
 })

@@ -149,6 +149,15 @@ test('a script of the page without an end: a step says that nothing answers, and
   expect((await evaluate('1 + 1', { timeoutMs: WAIT_LIMITS.timeout })).result).toBe(2)
 })
 
+test('a page that is busy when a step ends in vain, and answers a moment later, does not hang', async () => {
+  // It begins within the step, and ends after it.
+  const work =
+    'setTimeout(() => { const until = performance.now() + 4000; while (performance.now() < until); }, 3000), 1'
+  await evaluate(work)
+  const click = await take(session, { click: { target: { css: '#missing' }, timeoutMs: 5_000 } })
+  expect(click.error).toMatchObject({ code: 'NOT_FOUND' })
+})
+
 test('a script that a dialog holds up is not ended by its deadline', async () => {
   const asking = await evaluate('confirm("Sure?"); for (let i = 0; i < 1e7; i++); window.ended = true', {
     timeoutMs: 2_000,

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
@@ -15,7 +16,7 @@ afterEach(() => {
 })
 
 function record() {
-  const { connection, emit, attach } = fakeCdpConnection()
+  const { connection, emit, attach, answer } = fakeCdpConnection()
   const targets = new TargetRegistry(connection)
   const recorder = new RecordingRecorder()
   const recording = new RecorderSet(connection, targets, recorder, true, '/no/such/folder', logger)
@@ -28,18 +29,28 @@ function record() {
   }
   const received = (requestId: string, statusCode: number, headers: object = {}) =>
     emit('Network.responseReceivedExtraInfo', { requestId, statusCode, headers }, 'page')
-  const answered = (requestId: string, status: number, headers: object) => {
+  const answered = (requestId: string, status: number, headers: object, hasExtraInfo = false) => {
     const mimeType = 'text/event-stream'
     const response = { url: `http://site/${requestId}`, status, headers, mimeType, encodedDataLength: 9 }
-    emit('Network.responseReceived', { requestId, timestamp: 2, type: 'Fetch', response, hasExtraInfo: false }, 'page')
+    emit('Network.responseReceived', { requestId, timestamp: 2, type: 'Fetch', response, hasExtraInfo }, 'page')
   }
   const failed = (requestId: string, errorText: string, rest: object = {}) =>
     emit('Network.loadingFailed', { requestId, timestamp: 2, type: 'Fetch', errorText, ...rest }, 'page')
   const leave = () => emit('Page.frameNavigated', { frame: { id: 'f', loaderId: 'second', url: '' } }, 'page')
   const closePage = () => emit('Target.detachedFromTarget', { sessionId: 'page' })
+  /** Half a second goes by, and the network process says nothing of the requests, but answers. */
+  const networkIsSilent = async () => {
+    vi.advanceTimersByTime(600)
+    await nextTurn()
+    // Those that ask while one question is on its way share the next.
+    for (let count = 0; count < 2; count += 1) {
+      answer('Network.getCookies', { cookies: [] })
+      await nextTurn()
+    }
+  }
   const outcomes = () =>
     recorder.of('NETWORK_REQUEST').map(({ url, outcome, status, failure }) => [url.slice(12), outcome, status, failure])
-  return { emit, begin, received, answered, failed, leave, closePage, outcomes, recorder, recording }
+  return { emit, begin, received, answered, failed, leave, closePage, networkIsSilent, outcomes, recorder, recording }
 }
 
 test('of a document that was left: what cannot outlive it is aborted, the rest gets the time to be delivered', () => {
@@ -96,12 +107,12 @@ test('what the network process tells of one is its outcome, redirects included, 
   expect(outcomes()).toHaveLength(4)
 })
 
-test('a canceled fetch was canceled by its page, unless the page goes right then', () => {
-  const { begin, failed, received, closePage, outcomes } = record()
+test('a canceled fetch was canceled by its page, unless the page goes right then', async () => {
+  const { begin, failed, received, closePage, networkIsSilent, outcomes } = record()
   const canceled = { canceled: true }
   begin('by-page', 'Fetch')
   failed('by-page', 'net::ERR_ABORTED', canceled)
-  vi.advanceTimersByTime(600)
+  await networkIsSilent()
   expect(outcomes()).toEqual([['by-page', 'CANCELED', null, 'net::ERR_ABORTED']])
   begin('closing', 'Fetch')
   begin('delivered', 'Fetch')
@@ -144,16 +155,48 @@ test.each([
   ['net::ERR_FAILED', { corsErrorStatus: { corsError: 'MissingAllowOriginHeader' } }, 'BLOCKED'],
   ['net::ERR_BLOCKED_BY_ORB', {}, 'BLOCKED'],
   ['net::ERR_BLOCKED_BY_RESPONSE.NotSameOrigin', { blockedReason: 'corp-not-same-origin' }, 'BLOCKED'],
-])('a response that the page must not see is waited for: %s', (errorText, why, outcome) => {
-  const { begin, failed, received, outcomes } = record()
+])('a response that the page must not see is waited for: %s', async (errorText, why, outcome) => {
+  const { begin, failed, received, networkIsSilent, outcomes } = record()
   begin('hidden', 'Fetch')
   begin('never', 'Fetch')
   for (const requestId of ['hidden', 'never']) failed(requestId, errorText, why)
   expect(outcomes()).toEqual([])
   received('hidden', 500)
   expect(outcomes()).toMatchObject([['hidden', outcome, 500, expect.stringContaining(errorText)]])
-  vi.advanceTimersByTime(600)
+  await networkIsSilent()
   expect(outcomes()).toMatchObject([{}, ['never', outcome, null, expect.stringContaining(errorText)]])
+})
+
+test('headers are missing only once the network process was heard, however late that is', async () => {
+  const { begin, answered, emit, received, networkIsSilent, outcomes, recorder } = record()
+  for (const requestId of ['late', 'never']) {
+    begin(requestId, 'Fetch', 'GET')
+    answered(requestId, 200, { 'X-Of': 'page' }, true)
+    emit('Network.loadingFinished', { requestId, timestamp: 3, encodedDataLength: 9 }, 'page')
+  }
+  vi.advanceTimersByTime(4_000)
+  await nextTurn()
+  received('late', 200, { 'X-Of': 'network' })
+  expect(outcomes()).toEqual([['late', 'COMPLETED', 200, null]])
+  await networkIsSilent()
+  const headers = recorder.of('NETWORK_REQUEST').map(({ responseHeaders }) => responseHeaders)
+  expect(headers).toEqual([{ 'x-of': 'network' }, { 'x-of': 'page' }])
+})
+
+test('a network process that does not answer is not waited for without end', async () => {
+  const { begin, answered, emit, outcomes } = record()
+  begin('never', 'Fetch', 'GET')
+  answered('never', 200, {}, true)
+  emit('Network.loadingFinished', { requestId: 'never', timestamp: 3, encodedDataLength: 9 }, 'page')
+  for (const milliseconds of [600, 4_900]) {
+    vi.advanceTimersByTime(milliseconds)
+    await nextTurn()
+    expect(outcomes()).toEqual([])
+  }
+  vi.advanceTimersByTime(100)
+  await nextTurn()
+  await nextTurn()
+  expect(outcomes()).toEqual([['never', 'COMPLETED', 200, null]])
 })
 
 test('what is in flight when the session ends is told once, with what is known of it', () => {

@@ -204,13 +204,28 @@ describe('a holder that does not say so', () => {
     expect(barrier.whenResumed()).not.toBeNull()
     vi.advanceTimersByTime(4_999)
     expect(runs()).toEqual([])
-    vi.advanceTimersByTime(1)
+    vi.advanceTimersByTime(1 + FAKE_TURN_MS)
     expect(runs()).toEqual(['forced a1', 'run s1'])
     expect(barrier.whenResumed()).toBeNull()
     // A client notified later finds it running.
     run('a1')
     expect(runs().at(-1)).toBe('run a1')
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is late only once what it has said by then was read', () => {
+    const { autoAttach, attach, run, runs } = scene('a')
+    autoAttach(ROOT.a)
+    attach('s1', ROOT.server)
+    run('s1')
+    // All timers are due at once after a long turn of this process.
+    vi.advanceTimersByTime(1_000)
+    attach('a1', ROOT.a)
+    vi.advanceTimersByTime(3_999)
+    expect(runs()).toEqual([])
+    vi.advanceTimersByTime(1)
+    run('a1')
+    expect(runs()).toEqual(['run s1', 'run a1'])
   })
 
   test('counts no longer once it has left, or its session has ended', () => {
@@ -233,7 +248,7 @@ describe('a holder that does not say so', () => {
     autoAttach(ROOT.a)
     attach('s1', ROOT.server)
     run('s1')
-    vi.advanceTimersByTime(1_000)
+    vi.advanceTimersByTime(1_000 + FAKE_TURN_MS)
     expect(runs()).toEqual(['run s1'])
     attach('s2', ROOT.server, { target: 'second' })
     run('s2')

@@ -20,7 +20,8 @@ function slowPicture() {
     cssVisualViewport: { clientWidth: 100 },
     visualViewport: { clientWidth: 1_000 },
   })
-  return { taking: screenshot(site, FULL_PAGE), say: (side: number) => metrics.resolve(sideOf(side)), takePicture }
+  const taking = screenshot(site, FULL_PAGE)
+  return { taking, say: (side: number) => metrics.resolve(sideOf(side)), fail: metrics.reject, takePicture }
 }
 
 test('a picture is refused however late its size is known: a few that are too large cost the browser', async () => {
@@ -44,5 +45,12 @@ test('a picture whose size is not known in time is not taken', async () => {
   const failure = taking.catch((error: unknown) => error)
   await vi.advanceTimersByTimeAsync(30_000)
   expect(await failure).toMatchObject({ message: 'Timeout 30000ms exceeded' })
+  expect(takePicture).not.toHaveBeenCalled()
+})
+
+test('a picture whose size cannot be known is not taken', async () => {
+  const { taking, fail, takePicture } = slowPicture()
+  fail(new Error('Internal error'))
+  await expect(taking).rejects.toThrow('Internal error')
   expect(takePicture).not.toHaveBeenCalled()
 })

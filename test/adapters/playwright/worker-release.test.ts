@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { FAKE_TURN_MS } from '../../support/time-limits.ts'
 import { ROOT, sceneWith } from './barrier-scene.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -46,7 +47,7 @@ describe('a worker that has not processed what prepared it', () => {
     const { runs } = preparedWorker()
     await vi.advanceTimersByTimeAsync(29_999)
     expect(runs()).toEqual([])
-    await vi.advanceTimersByTimeAsync(1)
+    await vi.advanceTimersByTimeAsync(1 + FAKE_TURN_MS)
     expect(runs()).toEqual(['run s2', 'run a2', 'run b2'])
     expect(vi.getTimerCount()).toBe(0)
   })

@@ -33,8 +33,11 @@ const MARGIN = { share: 0.1, most: 250 }
 const PICTURE_MS = 5_000
 /** Clients that prepare a new page take a few milliseconds; one that takes longer is to blame for what was late. */
 const PREPARING_MS = 100
-/** A page that does not answer a question of nothing within this time hangs. */
-const PROOF_MS = 1_000
+/**
+ * A page that does not answer a question of nothing hangs: as long as its step had time, within these bounds, since all
+ * of a busy machine is slow.
+ */
+const PROOF_MS = { least: 1_000, most: 5_000 }
 
 /** Steps that are taken whether a dialog holds up the page or not. */
 const MINDS_NO_DIALOG: ReadonlySet<ActionStep['name']> = new Set(['dialog', 'openPage', 'closePage'])
@@ -167,7 +170,7 @@ export class PageActions {
       // Where nothing answers, nothing is found and nothing done.
       const isLate = mapped.code === 'NOT_FOUND' || mapped.code === 'TIMEOUT'
       if (isLate && isPaused) mapped = { code: 'TIMEOUT', message: heldFor(timeoutMs) }
-      else if (isLate && step.name !== 'openPage' && !(await this.#answers(actedOn))) {
+      else if (isLate && step.name !== 'openPage' && !(await this.#answers(actedOn, signal.aborted ? 0 : timeoutMs))) {
         mapped = { code: 'TIMEOUT', message: silentFor(timeoutMs) }
       }
       return { error: mapped, pageId: actedOn, details: details.members, result: null, file: null }
@@ -244,9 +247,10 @@ export class PageActions {
     }
   }
 
-  async #answers(pageId: string | null): Promise<boolean> {
-    const found = await Deadline.result(this.#pages.find(pageId), PROOF_MS)
-    return found !== null && answers(found.page, PROOF_MS, this.#connection.barrier)
+  async #answers(pageId: string | null, timeoutMs: number): Promise<boolean> {
+    const proofMs = Math.min(PROOF_MS.most, Math.max(PROOF_MS.least, timeoutMs))
+    const found = await Deadline.result(this.#pages.find(pageId), proofMs)
+    return found !== null && answers(found.page, proofMs, this.#connection.barrier)
   }
 
   /** A dialog holds up whatever opened it: the step has done its part then, and a later one answers the dialog. */

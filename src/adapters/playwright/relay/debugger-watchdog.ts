@@ -1,7 +1,10 @@
+import { startLateTimer } from '../../../async/late-timer.ts'
+
 /** What one client had stopped before its start (`waitForDebuggerOnStart`), and has not let go. */
 export class DebuggerWatchdog {
   readonly #letGo: (sessionId: string) => void
-  readonly #timers = new Map<string, NodeJS.Timeout>()
+  /** Stop the timer of each. */
+  readonly #timers = new Map<string, () => void>()
 
   /** `letGo` is called with the session of each that was held for too long. */
   constructor(letGo: (sessionId: string) => void) {
@@ -13,18 +16,18 @@ export class DebuggerWatchdog {
       this.#timers.delete(sessionId)
       this.#letGo(sessionId)
     }
-    this.#timers.set(sessionId, setTimeout(late, milliseconds))
+    this.#timers.set(sessionId, startLateTimer(late, milliseconds))
   }
 
   /** The client let it go, or it is gone. */
   forget(sessionId: string): void {
-    clearTimeout(this.#timers.get(sessionId))
+    this.#timers.get(sessionId)?.()
     this.#timers.delete(sessionId)
   }
 
   /** The browser lets go of what a client held once that is detached. */
   dispose(): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer)
+    for (const stop of this.#timers.values()) stop()
     this.#timers.clear()
   }
 }

@@ -52,19 +52,18 @@ function exceedsFormat(format: keyof typeof FORMATS): ActionFailure {
 
 /**
  * Of an element, or else of the whole page, in device pixels; null: there is none, of which Playwright tells why.
- * Rejects as Playwright does when the time is up.
+ * Rejects as Playwright does when the time is up, and where the page cannot be measured: no picture is taken then.
  */
 async function pictureSizeOf(page: Page, element: Locator | null, timeout: number): Promise<Size | null> {
   using deadline = new Deadline(timeout)
-  const measuring = Promise.all([sizeOfPage(page, deadline), element?.boundingBox({ timeout })])
-  const measured = measuring.catch((error: unknown) => {
+  const box = element?.boundingBox({ timeout }).catch((error: unknown) => {
     if (isPlaywrightError(error, 'timeout')) throw error
-    return [null, null] as const
+    return null
   })
-  const known = await deadline.result(measured)
+  const known = await deadline.result(Promise.all([sizeOfPage(page, deadline), box]))
   if (!known) throw new Error(`Timeout ${timeout}ms exceeded`)
-  const [ofPage, box] = known
-  const size = element ? box : ofPage
+  const [ofPage, ofElement] = known
+  const size = element ? ofElement : ofPage
   if (!ofPage || !size) return null
   return { width: size.width * ofPage.scale, height: size.height * ofPage.scale }
 }

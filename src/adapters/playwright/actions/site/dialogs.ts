@@ -23,8 +23,8 @@ interface OpenDialog {
 
 /** A dialog that a step or a client's input opened stays open so long: whoever drives the page has to see it first. */
 const AFTER_INPUT_MS = 30_000
-/** How long a page may take, once a dialog is answered, to open the next. */
-const NEXT_MS = 500
+/** How long a page may be busy, once a dialog is answered, until it opens the next or answers: longer, and it hangs. */
+const NEXT_MS = 5_000
 /** One that the page opened by itself: nobody may be there, and until it is answered the page stands still. */
 const BY_ITSELF_MS = 1_000
 /** Attached clients are told of it too, and may answer. */

@@ -78,7 +78,8 @@ export class PausedTarget {
   readonly #holders = new Map<CdpSessionOwner, Holder>()
   /** Releases received so far. */
   #kept: { session: HoldingSession; release: Release }[] = []
-  readonly #timers: NodeJS.Timeout[]
+  /** Stop its timers. */
+  readonly #timers: (() => void)[]
   /** Sessions whose commands the worker has, or has not, processed since all holders released it. */
   readonly #processed = new Map<HoldingSession, boolean>()
   #isOver = false
@@ -95,7 +96,7 @@ export class PausedTarget {
       host.late()
       this.giveUp()
     }
-    this.#timers = [setTimeout(late, milliseconds), setTimeout(() => this.#dismissAbsent(), ARRIVING_MS)]
+    this.#timers = [startLateTimer(late, milliseconds), startLateTimer(() => this.#dismissAbsent(), ARRIVING_MS)]
   }
 
   /** A paused session was reported to its owner. */
@@ -203,7 +204,7 @@ export class PausedTarget {
   }
 
   #awaitProcessed(): void {
-    if (this.#processed.size === 0) this.#timers.push(setTimeout(() => this.giveUp(), PROCESSING_MS))
+    if (this.#processed.size === 0) this.#timers.push(startLateTimer(() => this.giveUp(), PROCESSING_MS))
     for (const { sessions } of this.#holders.values()) {
       for (const session of sessions.keys()) {
         if (this.#processed.has(session)) continue
@@ -224,7 +225,7 @@ export class PausedTarget {
   #end(isReleased: boolean, forced: readonly string[] = []): void {
     if (this.#isOver) return
     this.#isOver = true
-    for (const timer of this.#timers) clearTimeout(timer)
+    for (const stop of this.#timers) stop()
     for (const { sessions } of this.#holders.values()) for (const asking of sessions.values()) asking.heard()
     this.#host.ended(isReleased)
     // The first release that the browser processes resumes the target, and its script may open a dialog. The browser

@@ -1,3 +1,4 @@
+import { startLateTimer } from '../../../../async/late-timer.ts'
 import type { EntryBodies } from '../../../../contract/entries/body.ts'
 import type { Chain, ReceivedInfo, ExtraInfo } from '../exchanges/extra-info.ts'
 import type { Exchange, Outcome } from '../exchanges/network-exchange.ts'
@@ -18,19 +19,31 @@ interface Waiting {
   bodies: EntryBodies | null
   /** It no longer waits for missing headers. */
   isLate: boolean
-  timer: NodeJS.Timeout
+  stopTimer: () => void
 }
 
-/** How long an ended request waits for its headers, which the network process reports separately. */
+/**
+ * How long an ended request waits for its headers, which the network process reports separately; then they count as
+ * missing once that process was heard, for all of it may be slow.
+ */
 const LATE_HEADERS_MS = 500
 
 /** Requests that have ended, until their headers and bodies are complete, or late. */
 export class EndedRequests {
   readonly #write: (ended: EndedRequest, bodies: EntryBodies) => void
+  readonly #whenHeard: (sessionId: string) => Promise<void>
   readonly #waiting = new Set<Waiting>()
 
-  constructor(write: (ended: EndedRequest, bodies: EntryBodies) => void) {
+  /**
+   * `whenHeard`: resolves once all that the network process had reported before the call was read, within a bound; asked
+   * on a session of the request. Never rejects.
+   */
+  constructor(
+    write: (ended: EndedRequest, bodies: EntryBodies) => void,
+    whenHeard: (sessionId: string) => Promise<void>,
+  ) {
     this.#write = write
+    this.#whenHeard = whenHeard
   }
 
   add(ended: EndedRequest, bodies: EntryBodies | Promise<EntryBodies>): void {
@@ -38,7 +51,9 @@ export class EndedRequests {
       ended,
       bodies: bodies instanceof Promise ? null : bodies,
       isLate: false,
-      timer: setTimeout(() => this.#headersLate(waiting), LATE_HEADERS_MS),
+      stopTimer: startLateTimer(() => {
+        void this.#whenHeard(ended.exchange.session.sessionId).then(() => this.#headersLate(waiting))
+      }, LATE_HEADERS_MS),
     }
     this.#waiting.add(waiting)
     if (bodies instanceof Promise) void this.#awaitBodies(waiting, bodies)
@@ -68,7 +83,7 @@ export class EndedRequests {
   }
 
   dispose(): void {
-    for (const { timer } of this.#waiting) clearTimeout(timer)
+    for (const { stopTimer } of this.#waiting) stopTimer()
     this.#waiting.clear()
   }
 
@@ -83,9 +98,9 @@ export class EndedRequests {
   }
 
   #writeIfComplete(waiting: Waiting): void {
-    const { ended, bodies, isLate, timer } = waiting
+    const { ended, bodies, isLate, stopTimer } = waiting
     if (bodies === null || !(isLate || isComplete(ended)) || !this.#waiting.delete(waiting)) return
-    clearTimeout(timer)
+    stopTimer()
     this.#write(ended, bodies)
   }
 }

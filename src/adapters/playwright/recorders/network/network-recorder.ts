@@ -37,6 +37,7 @@ import {
   mayHideResponse,
   mayOutlivePage,
 } from '../exchanges/network-outcome.ts'
+import { NetworkProcess } from './network-process.ts'
 import { RequestNumbers } from '../exchanges/request-numbers.ts'
 import { blockedBy, type ConnectionOutcomes } from '../../network/connection-outcomes.ts'
 import type { AuthorizationRedaction } from '../../captures/authorization-redaction.ts'
@@ -64,7 +65,7 @@ export class NetworkRecorder {
   readonly #chains = new Chains((chainId) => this.#inFlight.has(chainId))
   /** Requests that are counted instead of recorded, with the session that reported them. */
   readonly #tooLarge = new LRUCache<string, string>({ max: MAX_REMEMBERED })
-  readonly #ended = new EndedRequests((ended, bodies) => this.#write(ended, bodies))
+  readonly #ended: EndedRequests
   readonly #left = new LeftRequests()
   /** Requests cut by the end of the session; pages that still live may report them again. */
   readonly #cut = new Set<string>()
@@ -85,6 +86,11 @@ export class NetworkRecorder {
     this.#guard = guard
     this.#connections = connections
     this.#bodies = bodies
+    const network = new NetworkProcess(connection)
+    this.#ended = new EndedRequests(
+      (ended, entryBodies) => this.#write(ended, entryBodies),
+      (sessionId) => network.heard(sessionId),
+    )
     connection.on('Network.requestWillBeSent', (event, sessionId) => this.#willBeSent(event, sessionId))
     connection.on('Network.requestWillBeSentExtraInfo', (event) =>
       this.#chains.of(event.requestId).sent.push(sentInfo(event)),
