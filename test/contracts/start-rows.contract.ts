@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { v7 as uuidv7 } from 'uuid'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { NO_HOLDER } from '../../src/ports/sessions/session-record.ts'
-import type { Claimant } from '../../src/ports/store/start-store.ts'
+import { START_VERSION, type Claimant } from '../../src/ports/store/start-store.ts'
 import type { Store } from '../../src/ports/store/store.ts'
 import { StartModel } from '../support/start-model.ts'
 import { numbered, sampleSession, statusChange } from './store-samples.ts'
@@ -26,7 +26,14 @@ export function describeStartRows(store: () => Store): void {
   const begin = async (slots = 2) => {
     const machine = { id: randomUUID(), instance: randomUUID(), leaseMs: LONG_MS }
     const machineEpoch = await store().machines.begin(machine, { ...REPORT, slots })
-    const claimant: Claimant = { machineId: machine.id, machineEpoch, live: 0, warm: 0, graceMs: 0 }
+    const claimant: Claimant = {
+      machineId: machine.id,
+      machineEpoch,
+      live: 0,
+      warm: 0,
+      graceMs: 0,
+      version: START_VERSION,
+    }
     const report = (members: Partial<typeof REPORT>) =>
       store().machines.renew(machine, machineEpoch, { ...REPORT, slots, ...members })
     const leave = () => store().machines.leave(machine.id, machineEpoch)
@@ -136,6 +143,14 @@ export function describeStartRows(store: () => Store): void {
       const ends = await Promise.all([end(id, 1), end(id, 1)])
       expect(ends.map(({ kind }) => kind).toSorted()).toEqual(['committed', 'conflict'])
       expect(await store().listLostStarts()).toEqual([])
+    })
+
+    test('a start is left to machines of its version or a later one', async () => {
+      const { id } = await queue()
+      const { claimant } = await begin()
+      const outcome = await store().claimStart({ ...claimant, version: START_VERSION - 1 })
+      expect(outcome).toEqual({ claimed: null, othersWait: true })
+      expect(await claim({ ...claimant, version: START_VERSION + 1 })).toBe(id)
     })
 
     test('a machine that drains, or whose lease is over, claims nothing', async () => {

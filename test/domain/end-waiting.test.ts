@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { endWaiting } from '../../src/domain/starts/end-waiting.ts'
 import { NO_HOLDER } from '../../src/ports/sessions/session-record.ts'
+import { START_VERSION } from '../../src/ports/store/start-store.ts'
 import { numbered, sampleSession, statusChange } from '../contracts/store-samples.ts'
 import { history, store, useStore } from '../support/session-log.ts'
 
@@ -42,7 +43,7 @@ test('a session that was claimed meanwhile is left alone, and so is its task', a
   const report = { address: null, version: '1', slots: 2, live: 0, queued: 0, warm: 0, draining: false }
   const machine = { id: randomUUID(), instance: randomUUID(), leaseMs: 3_600_000 }
   const machineEpoch = await store.machines.begin(machine, report)
-  const claimant = { machineId: machine.id, machineEpoch, live: 0, warm: 0, graceMs: 0 }
+  const claimant = { machineId: machine.id, machineEpoch, live: 0, warm: 0, graceMs: 0, version: START_VERSION }
   expect((await store.claimStart(claimant)).claimed).toMatchObject({ sessionId: record.id })
   expect(await endWaiting(store, record, END)).toBeNull()
   expect(await store.findSession(record.id)).toMatchObject({ status: 'CREATING', machineId: machine.id })

@@ -19,17 +19,21 @@ export interface ServerProcess {
   close(): Promise<void>
 }
 
-export async function startServerProcess(apiKey: string, env: Record<string, string>): Promise<ServerProcess> {
+/** Of this checkout: an earlier version may have none. */
+const DRIZZLE_IMPORTS = join(import.meta.dirname, '..', '..', 'scripts', 'drizzle-imports.mjs')
+
+/** `root`: where the sources are; default: those of this checkout. */
+export async function startServerProcess(
+  apiKey: string,
+  env: Record<string, string>,
+  root?: string,
+): Promise<ServerProcess> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tabwire-test-'))
   let running: RunningCommand
   let url = ''
   const start = async () => {
     const environment = commandEnvironment(dataDir, { TABWIRE_API_KEY: apiKey, ...env })
-    running = startProgram(
-      process.execPath,
-      ['--import', './scripts/drizzle-imports.mjs', 'src/main.ts', 'serve'],
-      environment,
-    )
+    running = startProgram(process.execPath, ['--import', DRIZZLE_IMPORTS, 'src/main.ts', 'serve'], environment, root)
     url = (await running.printed(/http:\/\/127\.0\.0\.1:\d+/))[0]
   }
   await start()

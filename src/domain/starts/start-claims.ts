@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { unowned } from '../../fault-owner.ts'
 import type { Bus } from '../../ports/machines/bus.ts'
-import { MAX_LOST_MACHINES, type ClaimedStart } from '../../ports/store/start-store.ts'
+import { MAX_LOST_MACHINES, START_VERSION, type ClaimedStart } from '../../ports/store/start-store.ts'
 import type { SessionHolder, SessionRecord } from '../../ports/sessions/session-record.ts'
 import { StoreUnavailable } from '../../ports/store/store-errors.ts'
 import type { Store } from '../../ports/store/store.ts'
@@ -125,7 +125,8 @@ export class StartClaims {
     if (!holder.machineEpoch) return false
     await this.#options.requireSpace()
     const { machineId, machineEpoch } = holder
-    const claimant = { machineId, machineEpoch, live: slots.live, warm: warm(), graceMs: GRACE_MS }
+    const load = { live: slots.live, warm: warm() }
+    const claimant = { machineId, machineEpoch, ...load, graceMs: GRACE_MS, version: START_VERSION }
     const { claimed, othersWait } = await store.claimStart(claimant)
     if (!claimed) {
       if (othersWait) this.#later()

@@ -1,6 +1,12 @@
 import type { LogEntry } from '../log/log-entry.ts'
 import type { SessionHolder, SessionRecord } from '../sessions/session-record.ts'
 
+/**
+ * Of what a start is stored with: raised with each option that startSession gains, whose earlier servers would refuse it.
+ * They leave such starts to servers of the new version.
+ */
+export const START_VERSION = 1
+
 /** A start for which so many machines were lost is not claimed any more: it may be what they are lost by. */
 export const MAX_LOST_MACHINES = 3
 
@@ -16,6 +22,8 @@ export interface Claimant extends SessionHolder {
    * sessions.
    */
   graceMs: number
+  /** The latest START_VERSION that it knows. */
+  version: number
 }
 
 /** A start that this machine has claimed. */
@@ -55,7 +63,7 @@ export interface StartStore {
     maxQueued: number,
   ): Promise<QueueOutcome>
   /**
-   * Claims the next start, unless the claimant drains or its lease is over; none that has lost MAX_LOST_MACHINES. After a
+   * Claims the next start, unless the claimant drains or its lease is over; none that has lost MAX_LOST_MACHINES, or is of a later version. After a
    * lost answer, listHeldStarts has what was claimed.
    */
   claimStart(claimant: Claimant): Promise<ClaimOutcome>

@@ -165,6 +165,8 @@ export const sessionStarts = pgTable(
     machineEpoch: bigint('machine_epoch', { mode: 'number' }),
     /** How many machines were lost between their claim and the session's start. */
     lostMachines: integer('lost_machines').notNull().default(0),
+    /** START_VERSION of the server that accepted it. */
+    version: integer().notNull().default(1),
   },
   (table) => [
     index('session_starts_waiting')

@@ -1,7 +1,12 @@
 import { and, asc, eq, getTableColumns, gte, sql, type SQL } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type pg from 'pg'
-import { MAX_LOST_MACHINES, type ClaimedStart, type StartStore } from '../../../ports/store/start-store.ts'
+import {
+  MAX_LOST_MACHINES,
+  START_VERSION,
+  type ClaimedStart,
+  type StartStore,
+} from '../../../ports/store/start-store.ts'
 import type { SessionRecord } from '../../../ports/sessions/session-record.ts'
 import type { InsertSessionOutcome } from '../../../ports/store/store.ts'
 import { asAppendError, asStoreError } from '../base/database-errors.ts'
@@ -62,7 +67,7 @@ const FREE_IN = `
 
 /**
  * $1, $2: the machine and its epoch; $3: its live sessions; $4: its warm browsers; $5: how long a better one has the
- * choice. The row of a start is locked where it is found waiting, so that of many claimants each gets another one.
+ * choice; $6: the latest version of starts that it knows. The row of a start is locked where it is found waiting, so that of many claimants each gets another one.
  * What the claimant reports is what the next ones compare themselves with.
  */
 const CLAIM = `
@@ -76,7 +81,7 @@ with own as materialized (
   ) as exists
 ), picked as materialized (
   select session_id from session_starts
-  where machine_id is null and lost_machines < ${MAX_LOST_MACHINES} and exists (select from own)
+  where machine_id is null and lost_machines < ${MAX_LOST_MACHINES} and version <= $6::int and exists (select from own)
     and (queued_at <= now() - $5::float8 * interval '1 millisecond' or not (select better.exists from better))
   order by turn, queued_at, session_id limit 1
   for update skip locked
@@ -190,8 +195,8 @@ export function createStartRows(
         ), added as (
           ${insertEntries('moved.id', '0', arrays)}
         ), queued as (
-          insert into session_starts (session_id, owner, turn, queued_at, sealed)
-          select moved.id, ${owner}, ${NEXT_TURN(owner)}, clock_timestamp(), ${content} from moved
+          insert into session_starts (session_id, owner, turn, queued_at, sealed, version)
+          select moved.id, ${owner}, ${NEXT_TURN(owner)}, clock_timestamp(), ${content}, ${START_VERSION} from moved
         )
         select "isAdmitted", exists (select from moved) as "isInserted" from bound`
       const values = [
@@ -212,7 +217,7 @@ export function createStartRows(
       }
     },
 
-    claimStart: async ({ machineId, machineEpoch, live, warm, graceMs }) => {
+    claimStart: async ({ machineId, machineEpoch, live, warm, graceMs, version }) => {
       for (;;) {
         type Row = ClaimedStart & { isClaimed: boolean; others: number }
         const { rows } = await query<{ [Member in keyof Row]: Row[Member] | null }>(CLAIM, [
@@ -221,6 +226,7 @@ export function createStartRows(
           live,
           warm,
           graceMs,
+          version,
         ])
         const { sessionId, sealed, isClaimed, others } = rows[0]!
         // One that was canceled meanwhile.

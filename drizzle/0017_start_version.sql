@@ -1,0 +1,1 @@
+ALTER TABLE "session_starts" ADD COLUMN "version" integer DEFAULT 1 NOT NULL;
