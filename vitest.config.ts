@@ -7,7 +7,7 @@ process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules', 
 
 /** Files that leave nothing behind in their process: no module's state, no environment, no fake timers. */
 const SHARED = [
-  'test/{action-kinds,architecture,architecture-programs,architecture-technologies,config,container-files}.test.ts',
+  'test/{action-kinds,architecture,architecture-programs,architecture-technologies,bench-results,config,container-files}.test.ts',
   'test/{contract-suites,devtools-document,documentation,documents,error-codes,lockfile}.test.ts',
   'test/{merging-selections,schema,source-files,source-imports}.test.ts',
   'test/client/{event-stream-client,log-reader}.test.ts',

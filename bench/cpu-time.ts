@@ -67,6 +67,18 @@ function descendants(processes: Map<number, ProcessTime>, ancestor: number, exce
   return children.flatMap(([pid]) => [pid, ...descendants(processes, pid, except)])
 }
 
+/** CPU seconds of a process since its start, of `tree` with all of its descendants. 0: there is no such process. */
+export function processSeconds(pid: number, of: 'itself' | 'tree'): number {
+  const time = readStat(`/proc/${pid}/stat`)
+  if (!time) return 0
+  if (of === 'itself') return time.own
+  const processes = readProcesses()
+  return [pid, ...descendants(processes, pid, [])].reduce((sum, one) => {
+    const { own = 0, ofChildren = 0 } = processes.get(one) ?? {}
+    return sum + own + ofChildren
+  }, 0)
+}
+
 export interface MeteredProcesses {
   /** Pid of the server under test; null while there is none. */
   server: number | null

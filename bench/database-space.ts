@@ -115,7 +115,7 @@ async function postgresSource(): Promise<DatabaseSource> {
 }
 
 /** Every backend is a child of the postmaster. Null if the server runs on another machine, or hides its processes. */
-async function postmasterOf(client: pg.Client): Promise<number | null> {
+export async function postmasterOf(client: pg.Client): Promise<number | null> {
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
   return parentOf(rows[0]!.pid)
 }

@@ -11,7 +11,8 @@ interface Answer<T> {
 export class GraphqlClient {
   readonly #endpoint: URL
   readonly #apiKey: string
-  readonly #agent = new Agent({ keepAlive: true })
+  /** The server closes connections that were idle for 5 s: one that it is about to close is not used. */
+  readonly #agent = new Agent({ keepAlive: true, timeout: 4_000 })
   #socket: Client | null = null
 
   constructor(url: string, apiKey: string) {

@@ -125,12 +125,13 @@ interface Batch {
 
 /**
  * The same lines through the server: a session opens the page, and a subscriber receives each line once it is
- * committed.
+ * committed. `follower`: where it subscribes, if not where the session is started.
  */
 export async function receiveThroughServer(
   client: GraphqlClient,
   site: LocalSite,
   wanted: LinesWanted,
+  follower: GraphqlClient = client,
 ): Promise<LinesReceived> {
   const run = nameRun()
   const input = { initialPrompt: site.pageOf(run, wanted) }
@@ -138,8 +139,8 @@ export async function receiveThroughServer(
   const { id, status } = startSession
   if (status !== 'RUNNING') throw new Error(`the session is ${status}`)
   const listener = new Listener(wanted.count)
-  const follower = client.subscribe<Batch>(FOLLOW, { id, withArguments: wanted.logs === 'objects' })
-  const following = follow(follower, listener)
+  const batches = follower.subscribe<Batch>(FOLLOW, { id, withArguments: wanted.logs === 'objects' })
+  const following = follow(batches, listener)
   try {
     await site.waiting(run)
     await untilWarm(client)

@@ -38,8 +38,8 @@ export const replay: Benchmark = {
         figure: ratio,
         unit: '×',
         spread,
-        must: 4,
-        aim: 2,
+        must: 2.5,
+        aim: 1.7,
       },
     ]
   },

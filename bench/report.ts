@@ -49,7 +49,7 @@ function columns(headings: readonly string[], rows: readonly (readonly string[])
   return [line(headings), widths.map((width) => '─'.repeat(width)).join('  '), ...rows.map(line)].join('\n')
 }
 
-function markdownTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+export function markdownTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   return [line(headings), line(headings.map(() => '---')), ...rows.map(line)].join('\n')
 }
@@ -61,7 +61,7 @@ export function printReports(reports: readonly BenchmarkReport[]): void {
 }
 
 /** The machine in general terms, without identifying details. */
-function describeMachine(browserVersion: string, databases: readonly string[]): string {
+export function describeMachine(browserVersion: string, databases: readonly string[]): string {
   const gigabytes = Math.round(totalmem() / 2 ** 30)
   return [
     `${availableParallelism()} cores (shared with whatever else runs there), ${gigabytes} GB of memory, ${systemName()} on ${arch()}`,

@@ -2,24 +2,39 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const PATH = fileURLToPath(new URL('./RESULTS.md', import.meta.url))
-const FAULTS = '\n## Faults\n'
+
+/** Sections that other programs than `npm run bench` write, in the order in which the file has them. */
+const HEADINGS = ['## Several machines', '## Faults'] as const
+type Heading = (typeof HEADINGS)[number]
 
 const read = () => (existsSync(PATH) ? readFileSync(PATH, 'utf8') : '')
 
-/** The text before the section on faults, and the section; null if there is none. */
-function parts(text: string): { benchmarks: string; faults: string | null } {
-  const at = text.indexOf(FAULTS)
-  return at < 0 ? { benchmarks: text, faults: null } : { benchmarks: text.slice(0, at), faults: text.slice(at + 1) }
+/** The text before the first of the sections, and each section with its heading. */
+function partsOf(text: string): { benchmarks: string; sections: Partial<Record<Heading, string>> } {
+  const parts = text.split(new RegExp(`^(?=(?:${HEADINGS.join('|')})$)`, 'm'))
+  const begins = (part: string) => HEADINGS.find((heading) => part.startsWith(`${heading}\n`))
+  const [first = '', ...others] = begins(parts[0] ?? '') ? ['', ...parts] : parts
+  return { benchmarks: first, sections: Object.fromEntries(others.map((part) => [begins(part)!, part])) }
 }
 
-/** Replaces the benchmark results; keeps those of the faults. */
-export function writeBenchmarks(text: string): void {
-  const { faults } = parts(read())
-  writeFileSync(PATH, faults === null ? text : `${text.trimEnd()}\n\n${faults}`)
+/** The text with one part replaced; the others stay as they are. */
+export function withPart(text: string, part: Heading | 'benchmarks', replacement: string): string {
+  const { benchmarks, sections } = partsOf(text)
+  const all = [
+    part === 'benchmarks' ? replacement : benchmarks,
+    ...HEADINGS.map((heading) => (heading === part ? replacement : sections[heading])),
+  ]
+  return `${all
+    .map((one) => one?.trim() ?? '')
+    .filter((one) => one !== '')
+    .join('\n\n')}\n`
 }
 
-/** Replaces the fault results (`## Faults` and everything after it); keeps those of the benchmarks. */
-export function writeFaults(section: string): void {
-  const { benchmarks } = parts(read())
-  writeFileSync(PATH, `${benchmarks.trimEnd()}\n\n${section}`)
-}
+const write = (part: Heading | 'benchmarks', replacement: string) =>
+  writeFileSync(PATH, withPart(read(), part, replacement))
+
+export const writeBenchmarks = (text: string): void => write('benchmarks', text)
+/** The section with its heading. */
+export const writeMachines = (section: string): void => write('## Several machines', section)
+/** The section with its heading. */
+export const writeFaults = (section: string): void => write('## Faults', section)

@@ -21,24 +21,24 @@ export interface ServerOptions {
   environment: Record<string, string>
   /** Directory for a CPU profile of the server; null for none. */
   profileDir: string | null
+  /** Default: what `npm start` runs. */
+  program?: readonly string[]
 }
 
 const ROOT = join(import.meta.dirname, '..')
+const START = [join(ROOT, 'scripts', 'run.mjs'), 'start']
 /** The same for all servers, since some take over the database of another. */
 const API_KEY = randomBytes(24).toString('base64url')
 
+/** A server that does not end by then is killed. */
+const CLOSE_MS = 30_000
+
 /** Starts the server under test as `npm start` does, and waits until it is ready. It ends with this process. */
-export async function startServer({ environment, profileDir }: ServerOptions): Promise<ServerProcess> {
+export async function startServer({ environment, profileDir, program = START }: ServerOptions): Promise<ServerProcess> {
   const profiling = profileDir === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
   const child = spawn(
     process.execPath,
-    [
-      '--expose-gc',
-      ...profiling,
-      `--import=${join(import.meta.dirname, 'collect-on-demand.mjs')}`,
-      join(ROOT, 'scripts', 'run.mjs'),
-      'start',
-    ],
+    ['--expose-gc', ...profiling, `--import=${join(import.meta.dirname, 'collect-on-demand.mjs')}`, ...program],
     {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: {
@@ -46,8 +46,8 @@ export async function startServer({ environment, profileDir }: ServerOptions): P
         TABWIRE_LOG_LEVEL: 'warn',
         TABWIRE_WARM_BROWSERS: String(WARM_BROWSERS),
         TABWIRE_API_KEY: API_KEY,
-        ...environment,
         PORT: '0',
+        ...environment,
       },
     },
   )
@@ -73,7 +73,9 @@ export async function startServer({ environment, profileDir }: ServerOptions): P
     close: async () => {
       await client.close()
       child.kill('SIGTERM')
+      const overdue = setTimeout(() => child.kill('SIGKILL'), CLOSE_MS)
       await exited
+      clearTimeout(overdue)
     },
   }
 }

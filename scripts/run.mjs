@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// npm start, npm test, npm run dev, bench, faults, check, build, setup. Plain JavaScript without dependencies: it runs on any
+// npm start, npm test, npm run dev, bench, bench:cluster, faults, check, build, setup. Plain JavaScript without dependencies: it runs on any
 // Node from 20 on, before node_modules exists.
 import { readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -60,6 +60,10 @@ const TASKS = {
   bench: {
     needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, server: true, clients: false },
     run: (args) => node(inRoot('bench/main.ts'), ...args),
+  },
+  'bench:cluster': {
+    needs: { browser: true, postgres: true, ffmpeg: false, dashboard: true, server: true, clients: false },
+    run: (args) => node(inRoot('bench/cluster/main.ts'), ...args),
   },
   faults: {
     needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, server: false, clients: false },

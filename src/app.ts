@@ -82,6 +82,7 @@ export interface AppOptions {
   spaceMarks?: SpaceMarks
   deadlines?: Partial<SessionDeadlines> | undefined
   bodyWaitMs?: number | undefined
+  openBrowsers?: typeof openBrowsers | undefined
   followerTiming?: FollowerTiming | undefined
   leaseTiming?: LeaseTiming | undefined
 }
@@ -132,7 +133,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   })
   const opensStorage = Promise.allSettled([longStep('opening the database', storageOpens, say)])
   await Promise.race([atWork.storage.promise, opensStorage])
-  const browsersOpen = openBrowsers(config, machineId, proxies, logger, {
+  const browsersOpen = (options.openBrowsers ?? openBrowsers)(config, machineId, proxies, logger, {
     onLaunching: atWork.browser.resolve,
     bodyWaitMs: options.bodyWaitMs,
   })

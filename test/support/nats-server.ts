@@ -14,6 +14,7 @@ import { freezeProcesses } from './freeze-process.ts'
 export interface TestNats {
   /** host:port */
   address: string
+  readonly pid: number
   /** Every connection ends and no new one is had, until `start`, which listens on the same port. */
   stop(): Promise<void>
   start(): Promise<void>
@@ -58,6 +59,9 @@ export async function startNats(lines: readonly string[] = []): Promise<TestNats
   await start()
   return {
     address: `127.0.0.1:${port}`,
+    get pid() {
+      return server!.pid!
+    },
     start,
     stop,
     freeze: () => freezeProcesses(server!.pid!),
