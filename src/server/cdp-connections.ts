@@ -209,8 +209,8 @@ class Connection implements CdpClient, MemoryHolder {
         // Messages that were already on their way are ignored once the client is being disconnected.
         if (socket.readyState !== socket.OPEN) return
         // A text, see SplitFrames.
-        if (!Array.isArray(data)) return this.#refuse(1003, 'messages are text')
-        if (!isUtf8InParts(data)) return this.#refuse(1007, 'texts are UTF-8')
+        if (!Array.isArray(data)) return this.close(1003, 'messages are text')
+        if (!isUtf8InParts(data)) return this.close(1007, 'texts are UTF-8')
         const handling = attached.receive(data)
         if (!handling) return
         this.#handledBytes += bytes
@@ -259,11 +259,6 @@ class Connection implements CdpClient, MemoryHolder {
     this.#cutOff ??= setTimeout(() => socket.terminate(), CLOSE_MS)
   }
 
-  #refuse(code: number, reason: string): void {
-    this.#why = 'CUT_OFF'
-    this.close(code, reason)
-  }
-
   /** An internal error while serving it. */
   failed(): void {
     this.close(1011, 'internal error')
@@ -282,8 +277,8 @@ class Connection implements CdpClient, MemoryHolder {
 }
 
 const TEXT = { binary: false } as const
-/** WebSocket close codes: message too big, internal error. */
-const CUT_OFF_CODES: ReadonlySet<number> = new Set([1009, 1011])
+/** WebSocket close codes: unsupported data, invalid data, message too big, internal error. */
+const CUT_OFF_CODES: ReadonlySet<number> = new Set([1003, 1007, 1009, 1011])
 const NOTHING = Buffer.alloc(0)
 /** Below this size, copying into one frame is cheaper than a second frame. */
 const ONE_FRAME_BYTES = 64 * 1024

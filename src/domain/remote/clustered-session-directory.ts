@@ -109,7 +109,8 @@ export class ClusteredSessionDirectory implements SessionDirectory {
     const { store, bus, remote } = this.#options
     const handleOf = async (now: SessionRecord) =>
       (await this.#local.handle(now.id)) ?? (this.#isElsewhere(now) ? remote.handle(now) : null)
-    return new StartingSessionHandle(record, { store, bus, handleOf })
+    const saveUpload = remote.saveUpload.bind(remote)
+    return new StartingSessionHandle(record, { store, bus, handleOf, saveUpload })
   }
 
   /** One that should be here, and is not, has ended or is about to. */

@@ -55,9 +55,14 @@ export class RemoteSessions {
       ask: <T>(method: HandleMethod, args: readonly unknown[], signal?: AbortSignal) =>
         this.#orEnded(sessionId, () => this.#ask<T>(record, method, args, signal)),
       open: () => this.#orEnded(sessionId, () => this.#openSession(record)),
-      saveUpload: (file, content, signal) => this.#options.saveUpload(record, file, content, signal),
+      saveUpload: (...upload) => this.saveUpload(record, ...upload),
     }
     return new RemoteSessionHandle(link)
+  }
+
+  /** Saves an upload of a session that has ended. */
+  saveUpload(...given: Parameters<RemoteSessionsOptions['saveUpload']>): Promise<ArtifactRecord> {
+    return this.#options.saveUpload(...given)
   }
 
   /** Sessions of other machines, as they are asked together. */

@@ -8,7 +8,7 @@ import { NO_HOLDER, type SessionRecord } from '../../ports/sessions/session-reco
 import type { LogHead, Store } from '../../ports/store/store.ts'
 import { Deadline } from '../../async/deadline.ts'
 import { NotFound, TabwireError } from '../kernel/errors.ts'
-import { isEnded, saysEnded, SessionNotRunning } from '../kernel/session-state.ts'
+import { answerOr, isEnded, saysEnded, SessionNotRunning } from '../kernel/session-state.ts'
 import type { SessionSnapshot } from '../log/entries/session-snapshot.ts'
 import { healthOf, type SessionHealth } from '../sessions/session-health.ts'
 import type { SessionChange } from '../sessions/input/session-input.ts'
@@ -29,6 +29,13 @@ export interface StartingSessionOptions {
   bus: Pick<Bus, 'subscribe' | 'publish'>
   /** The handle on the session's machine. Null: it is not there yet, or not any more. */
   handleOf(record: SessionRecord): Promise<SessionHandle | null>
+  /** Saves an upload of a session that has ended. */
+  saveUpload(
+    session: SessionRecord,
+    file: GivenUpload,
+    content: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<ArtifactRecord>
 }
 
 /** How long a call waits for a machine: as long as startSession. */
@@ -45,7 +52,7 @@ const NEVER = new AbortController().signal
 
 /**
  * The handle of a session that waits for a machine, or that a machine is about to start: calls that need a browser wait
- * for it, all others go by the session's row.
+ * for it, all others go by the session's row until a machine has it.
  */
 export class StartingSessionHandle implements SessionHandle {
   readonly sessionId: string
@@ -58,8 +65,8 @@ export class StartingSessionHandle implements SessionHandle {
     this.#options = options
   }
 
-  async snapshot(): Promise<SessionSnapshot> {
-    return snapshotOf(await this.#find())
+  snapshot(): Promise<SessionSnapshot> {
+    return this.#known((handle) => handle.snapshot(), snapshotOf)
   }
 
   async reached(state: 'RUNNING' | 'LOADED', signal: AbortSignal): Promise<SessionSnapshot> {
@@ -98,7 +105,7 @@ export class StartingSessionHandle implements SessionHandle {
 
   async end(): Promise<void> {
     const { store, bus } = this.#options
-    await this.#placed(NEVER, {
+    const ended = this.#placed(NEVER, {
       waiting: async (record) => {
         const end = { status: 'CLOSED', endReason: 'TERMINATED', error: null } as const
         if (!(await endWaiting(store, record, end))) return null
@@ -108,27 +115,43 @@ export class StartingSessionHandle implements SessionHandle {
       },
       held: (handle) => unlessGone(handle.end().then(() => true)),
     })
+    // Somebody else may have ended it.
+    await answerOr(ended, () => true)
   }
 
-  async health(): Promise<SessionHealth> {
-    return await healthOf(await this.snapshot(), async () => null)
+  health(): Promise<SessionHealth> {
+    return this.#known(
+      (handle) => handle.health(),
+      (record) => healthOf(snapshotOf(record), async () => null),
+    )
   }
 
-  async pages(): Promise<PageState[]> {
-    return []
+  pages(): Promise<PageState[]> {
+    return this.#known(
+      (handle) => handle.pages(),
+      () => [],
+    )
   }
 
-  async pendingRequests(): Promise<PendingRequest[]> {
-    return []
+  pendingRequests(limit: number): Promise<PendingRequest[]> {
+    return this.#known(
+      (handle) => handle.pendingRequests(limit),
+      () => [],
+    )
   }
 
-  async logHead(): Promise<LogHead> {
-    const { lastSequence, status } = await this.#find()
-    return { lastSequence, ended: isEnded(status) }
+  logHead(): Promise<LogHead> {
+    return this.#known(
+      (handle) => handle.logHead(),
+      ({ lastSequence, status }) => ({ lastSequence, ended: isEnded(status) }),
+    )
   }
 
-  async logTail(): Promise<null> {
-    return null
+  logTail(after: number, limit: number, maxBytes: number): Promise<LogEntry[] | null> {
+    return this.#known(
+      (handle) => handle.logTail(after, limit, maxBytes),
+      () => null,
+    )
   }
 
   watch(given: GivenWatch, signal: AbortSignal): Promise<PageFrames> {
@@ -163,11 +186,17 @@ export class StartingSessionHandle implements SessionHandle {
     // It may fail while the session waits.
     if (content instanceof Readable) content.on('error', () => {})
     let isRead = false
+    const given = this.#started((handle) => {
+      isRead = true
+      return handle.saveUpload(file, content, signal)
+    }, signal)
     try {
-      return await this.#started((handle) => {
+      return await answerOr(given, async () => {
+        const record = await this.#find()
+        if (isRead || !isEnded(record.status)) throw new SessionNotRunning()
         isRead = true
-        return handle.saveUpload(file, content, signal)
-      }, signal)
+        return this.#options.saveUpload(record, file, content, signal)
+      })
     } finally {
       if (!isRead && content instanceof Readable) content.destroy()
     }
@@ -175,6 +204,17 @@ export class StartingSessionHandle implements SessionHandle {
 
   saveProfile(...given: Parameters<SessionHandle['saveProfile']>): ReturnType<SessionHandle['saveProfile']> {
     return this.#now((handle) => handle.saveProfile(...given))
+  }
+
+  /** What its machine knows, or else what follows from its row. */
+  async #known<T>(
+    ask: (handle: SessionHandle) => Promise<T>,
+    otherwise: (record: SessionRecord) => T | Promise<T>,
+  ): Promise<T> {
+    const record = await this.#find()
+    const handle = isEnded(record.status) ? null : await this.#options.handleOf(record)
+    const known = handle && (await unlessGone(ask(handle)))
+    return known ?? (await otherwise(handle ? await this.#find() : record))
   }
 
   /** For calls that a session of this machine refuses as well until it runs. */
@@ -188,8 +228,11 @@ export class StartingSessionHandle implements SessionHandle {
   /** For calls that wait until the session runs. */
   async #started<T>(call: (handle: SessionHandle) => Promise<T>, signal: AbortSignal): Promise<T> {
     const { status } = await this.reached('RUNNING', signal)
-    signal.throwIfAborted()
-    if (status === 'CREATING') throw new StartTimeout('The session did not start within 30 s: no machine had a slot.')
+    if (status === 'CREATING') {
+      signal.throwIfAborted()
+      throw new StartTimeout('The session did not start within 30 s: no machine had a slot.')
+    }
+    // Also after the signal: what it cancels then, the session says.
     return await this.#now(call)
   }
 
