@@ -1,8 +1,8 @@
 import { createClient } from 'graphql-ws'
 import pg from 'pg'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
-import { checkOutEarlier } from '../support/earlier-version.ts'
+import { checkOutEarlier, isInHistory } from '../support/earlier-version.ts'
 import { freePort } from '../support/free-port.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { startServerProcess, type ServerProcess } from '../support/server-process.ts'
@@ -17,6 +17,9 @@ leakGate()
  * earlier one is the last whose starts have no count of lost machines: the first migration after it runs beside it.
  */
 const EARLIER = '1922602553b87c33b5bc15525e97023975a60859'
+
+/** A shallow clone, or a copy without history, has no earlier version: `git fetch --unshallow` brings it. */
+const hasEarlier = await isInHistory(EARLIER)
 
 const API_KEY = 'key-of-the-servers-of-this-test'
 /** For a browser that starts where too much else runs. */
@@ -42,6 +45,7 @@ const migrations = async () =>
     .count
 
 beforeAll(async () => {
+  if (!hasEarlier) return
   sources = await checkOutEarlier(EARLIER)
   site = await startTestSite()
   cluster = await startCluster()
@@ -137,57 +141,59 @@ async function useThrough(other: Server, own: Server, id: string) {
   expect(there.entries.at(-1)).toMatchObject({ to: 'CLOSED' })
 }
 
-test(
-  'a session of the earlier version continues while this one migrates, and is used through it',
-  { timeout: 400_000 },
-  async () => {
-    const before = await migrations()
-    const { id, machineId } = await start(earlier)
-    const followed = follow(earlier, id)
-    app = await cluster.start({ apiKey: API_KEY })
-    current = app
-    expect(await migrations()).toBeGreaterThan(before)
-    const { machines } = await current.query<{ machines: { id: string; alive: boolean }[] }>(
-      '{ machines { id alive } }',
-    )
-    expect(machines.map((machine) => machine.id).toSorted()).toEqual([machineId!, await machineIdOf(app)].toSorted())
-    await evaluate(earlier, id, 'console.log("said after the migration")')
-    await expect.poll(followed.lines).toContain('said after the migration')
-    expect(await stateOf(current, id)).toMatchObject({ status: 'RUNNING', machineId })
-    await useThrough(current, earlier, id)
-    await followed.ended
-  },
-)
+describe.skipIf(!hasEarlier)('this version beside an earlier one', () => {
+  test(
+    'a session of the earlier version continues while this one migrates, and is used through it',
+    { timeout: 400_000 },
+    async () => {
+      const before = await migrations()
+      const { id, machineId } = await start(earlier)
+      const followed = follow(earlier, id)
+      app = await cluster.start({ apiKey: API_KEY })
+      current = app
+      expect(await migrations()).toBeGreaterThan(before)
+      const { machines } = await current.query<{ machines: { id: string; alive: boolean }[] }>(
+        '{ machines { id alive } }',
+      )
+      expect(machines.map((machine) => machine.id).toSorted()).toEqual([machineId!, await machineIdOf(app)].toSorted())
+      await evaluate(earlier, id, 'console.log("said after the migration")')
+      await expect.poll(followed.lines).toContain('said after the migration')
+      expect(await stateOf(current, id)).toMatchObject({ status: 'RUNNING', machineId })
+      await useThrough(current, earlier, id)
+      await followed.ended
+    },
+  )
 
-test('a session of this version is used through the earlier one', { timeout: 400_000 }, async () => {
-  await cluster.startOnly(await machineIdOf(app))
-  const { id, machineId } = await start(current)
-  expect(machineId).toBe(await machineIdOf(app))
-  await useThrough(earlier, current, id)
+  test('a session of this version is used through the earlier one', { timeout: 400_000 }, async () => {
+    await cluster.startOnly(await machineIdOf(app))
+    const { id, machineId } = await start(current)
+    expect(machineId).toBe(await machineIdOf(app))
+    await useThrough(earlier, current, id)
+  })
+
+  test('either starts what was accepted by the other', { timeout: 400_000 }, async () => {
+    const idOfCurrent = await machineIdOf(app)
+    const accepted = await start(earlier)
+    expect(accepted.machineId).toBe(idOfCurrent)
+    const { machines } = await current.query<{ machines: { id: string }[] }>('{ machines { id } }')
+    const idOfEarlier = machines.map(({ id }) => id).find((id) => id !== idOfCurrent)!
+    await cluster.startOnly(idOfEarlier)
+    const other = await start(current)
+    expect(other.machineId).toBe(idOfEarlier)
+    await useThrough(earlier, current, accepted.id)
+    await useThrough(current, earlier, other.id)
+  })
+
+  test(
+    'the earlier version does not start again on the migrated database, and says why',
+    { timeout: 400_000 },
+    async () => {
+      const { id } = await start(current)
+      await earlierProcess.kill('SIGKILL')
+      await expect(earlierProcess.restart()).rejects.toThrow('The database was changed by a newer version of Tabwire')
+      await expect
+        .poll(() => stateOf(current, id), STARTED)
+        .toMatchObject({ status: 'FAILED', endReason: 'MACHINE_LOST' })
+    },
+  )
 })
-
-test('either starts what was accepted by the other', { timeout: 400_000 }, async () => {
-  const idOfCurrent = await machineIdOf(app)
-  const accepted = await start(earlier)
-  expect(accepted.machineId).toBe(idOfCurrent)
-  const { machines } = await current.query<{ machines: { id: string }[] }>('{ machines { id } }')
-  const idOfEarlier = machines.map(({ id }) => id).find((id) => id !== idOfCurrent)!
-  await cluster.startOnly(idOfEarlier)
-  const other = await start(current)
-  expect(other.machineId).toBe(idOfEarlier)
-  await useThrough(earlier, current, accepted.id)
-  await useThrough(current, earlier, other.id)
-})
-
-test(
-  'the earlier version does not start again on the migrated database, and says why',
-  { timeout: 400_000 },
-  async () => {
-    const { id } = await start(current)
-    await earlierProcess.kill('SIGKILL')
-    await expect(earlierProcess.restart()).rejects.toThrow('The database was changed by a newer version of Tabwire')
-    await expect
-      .poll(() => stateOf(current, id), STARTED)
-      .toMatchObject({ status: 'FAILED', endReason: 'MACHINE_LOST' })
-  },
-)

@@ -7,12 +7,15 @@ import { promisify } from 'node:util'
 const ROOT = join(import.meta.dirname, '..', '..')
 const run = promisify(execFile)
 
+/** Whether the commit is in the history that this checkout was cloned with. */
+export const isInHistory = async (commit: string): Promise<boolean> =>
+  run('git', ['cat-file', '-e', `${commit}^{commit}`], { cwd: ROOT }).then(
+    () => true,
+    () => false,
+  )
+
 /** The sources of an earlier version, out of the history of this repository, with the packages of this one. */
 export async function checkOutEarlier(commit: string): Promise<{ folder: string } & AsyncDisposable> {
-  await run('git', ['cat-file', '-e', `${commit}^{commit}`], { cwd: ROOT }).catch((error: unknown) => {
-    const message = `the commit ${commit} is needed, an earlier version that this one is tested beside: clone the repository with its history (git fetch --unshallow)`
-    throw new Error(message, { cause: error })
-  })
   const folder = await mkdtemp(join(tmpdir(), 'tabwire-earlier-'))
   const archive = join(folder, 'earlier.tar')
   await run('git', ['archive', '--output', archive, commit, 'src', 'drizzle', 'examples', 'package.json'], {
