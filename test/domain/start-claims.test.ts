@@ -60,11 +60,11 @@ async function queue(): Promise<string> {
 }
 
 /** The store, with something that happens after a claim is committed and before its answer arrives. */
-const withClaim = (happens: () => void): Store => ({
+const withClaim = (happens: (id: string) => void): Store => ({
   ...store,
   claimStart: async (claimant) => {
     const outcome = await store.claimStart(claimant)
-    if (outcome.claimed) happens()
+    if (outcome.claimed) happens(outcome.claimed.sessionId)
     return outcome
   },
 })
@@ -92,14 +92,17 @@ test('a start that was claimed while the machine begins to drain is left to othe
 test('a start that was claimed while the machine shuts down is left to others before it has', async () => {
   const id = await queue()
   let closing: Promise<void> | undefined
+  let claimed: string | undefined
   claims = claimsOver(
-    withClaim(() => {
+    withClaim((sessionId) => {
+      claimed = sessionId
       closing ??= claims.close()
     }),
   )
   claims.open()
   await expect.poll(() => closing !== undefined).toBe(true)
   await closing
+  expect(claimed).toBe(id)
   expect(await store.findSession(id)).toMatchObject(NO_HOLDER)
   expect([begun, slots.live]).toEqual([[], 0])
   await removeWaiting(id)
