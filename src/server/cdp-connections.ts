@@ -119,7 +119,7 @@ export class CdpConnections {
       this.#all.of(request.socket).onFault(() => own.failed())
       this.#connections.add(own)
       const unwatch = this.#links.onEnd(terms, (why) => own.endLink(why))
-      socket.once('close', () => {
+      void own.gone.then(() => {
         this.#connections.delete(own)
         this.#memory.forget(own)
         connection = null
@@ -148,14 +148,18 @@ interface CdpLink {
 /** One client's socket, from its upgrade until both sides have released it. */
 class Connection implements CdpClient, MemoryHolder {
   readonly localUser: () => Promise<number | null>
+  /** Resolves once its socket is closed. */
+  readonly gone: Promise<void>
+  readonly #isGone: () => void
   readonly #socket: WebSocket
   readonly #frames: SplitFrames
   readonly #memory: ClientMemory
   readonly #logger: Logger
-  readonly #gone: Promise<void>
   #attached: AttachedClient | null = null
   #cutOff: NodeJS.Timeout | undefined
   #why: ClientDetachReason | null = null
+  /** The close code; null: it is open. */
+  #endedWith: number | null = null
   /** Of messages that are being handled. */
   #handledBytes = 0
 
@@ -171,13 +175,15 @@ class Connection implements CdpClient, MemoryHolder {
     this.#frames = frames
     this.#memory = memory
     this.#logger = logger
-    this.#gone = new Promise((resolve) => socket.once('close', () => resolve()))
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.gone = promise
+    this.#isGone = resolve
     // ws closes the socket itself after an error: an invalid or oversized frame, or a broken connection.
     socket.on('error', (error) => {
       this.#why = 'CUT_OFF'
       logger.debug({ err: error }, 'the connection of a client failed')
     })
-    socket.once('close', () => clearTimeout(this.#cutOff))
+    socket.once('close', (code) => this.#ended(code))
   }
 
   get unsentBytes(): number {
@@ -203,7 +209,7 @@ class Connection implements CdpClient, MemoryHolder {
     socket.binaryType = 'fragments'
     const serving = attach().then((attached) => {
       this.#attached = attached
-      if (socket.readyState === socket.CLOSED) return attached.leave(this.#why ?? 'CONNECTION_LOST')
+      if (this.#endedWith !== null) return attached.leave(this.#why ?? 'CONNECTION_LOST')
       socket.on('message', (data) => {
         const bytes = this.#frames.messageTaken()
         // Messages that were already on their way are ignored once the client is being disconnected.
@@ -215,10 +221,6 @@ class Connection implements CdpClient, MemoryHolder {
         if (!handling) return
         this.#handledBytes += bytes
         void handling.finally(() => (this.#handledBytes -= bytes))
-      })
-      socket.once('close', (code) => {
-        const reason = this.#why ?? (code === 1006 ? 'CONNECTION_LOST' : 'CLIENT_LEFT')
-        void attached.leave(reason)
       })
       socket.resume()
       return undefined
@@ -251,12 +253,24 @@ class Connection implements CdpClient, MemoryHolder {
 
   close(code: number, reason: string): void {
     const socket = this.#socket
-    if (socket.readyState === socket.CLOSED) return
+    if (socket.readyState === socket.CLOSED) return this.#ended(1006)
     if (code >= 4000 || CUT_OFF_CODES.has(code)) this.#why ??= 'CUT_OFF'
     // A paused socket never receives the other side's close frame.
     socket.resume()
     socket.close(code, closeReason(reason))
-    this.#cutOff ??= setTimeout(() => socket.terminate(), CLOSE_MS)
+    this.#cutOff ??= setTimeout(() => {
+      socket.terminate()
+      this.#ended(1006)
+    }, CLOSE_MS)
+  }
+
+  /** Once: a fault may have kept the event from being heard. */
+  #ended(code: number): void {
+    if (this.#endedWith !== null) return
+    this.#endedWith = code
+    clearTimeout(this.#cutOff)
+    this.#isGone()
+    void this.#attached?.leave(this.#why ?? (code === 1006 ? 'CONNECTION_LOST' : 'CLIENT_LEFT'))
   }
 
   /** An internal error while serving it. */
@@ -270,9 +284,8 @@ class Connection implements CdpClient, MemoryHolder {
   }
 
   async closed(code: number, reason: string): Promise<void> {
-    if (this.#socket.readyState === this.#socket.CLOSED) return
     this.close(code, reason)
-    await this.#gone
+    await this.gone
   }
 }
 
