@@ -313,6 +313,18 @@ describe('dialogs are the client’s to answer', () => {
     await terminate(id)
   })
 
+  test('one that a popup of a popup opens in the same script, of which Playwright tells nobody, is closed in time', async () => {
+    const { id } = await start({ initialPrompt: site().url }, 'LOADED')
+    const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
+    const page = browser.contexts()[0]!.pages()[0]!
+    browser.contexts()[0]!.on('dialog', (dialog) => void dialog.dismiss())
+    const asked = await page.evaluate(() => window.open('about:blank')!.open('about:blank')!.prompt('a popup asks'))
+    expect(asked).toBeNull()
+    await untilLogged(id, (log) => ofKind(log, 'Dialog').some(({ message }) => message === 'a popup asks'))
+    await browser.close()
+    await terminate(id)
+  })
+
   test('also where it asks whether to leave the page, by Playwright and by Puppeteer', async () => {
     const { id } = await start({ initialPrompt: site().url }, 'LOADED')
     const url = `${site().url}/leaving`

@@ -1,24 +1,27 @@
 import { EventEmitter } from 'node:events'
 import type { BrowserContext, Dialog, Page } from 'playwright'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { ClientInputs } from '../../../src/adapters/playwright/actions/site/client-inputs.ts'
 import { Dialogs } from '../../../src/adapters/playwright/actions/site/dialogs.ts'
 import { logger } from './test-pool.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-type Opening = (event: { type: string; message: string }, sessionId: string) => void
+type Listener = (event: { type: string; message: string }, sessionId: string) => void
 
 /** A page p1, and its popup p2, for which Playwright has no page. */
 function scene() {
-  let emit: Opening = () => undefined
-  const connection = { on: (_: string, listener: Opening) => void (emit = listener) }
+  const events = new EventEmitter()
+  const closed: unknown[] = []
+  const connection = {
+    on: (name: string, listener: Listener) => void events.on(name, listener),
+    notify: (...command: unknown[]) => void closed.push(command),
+    barrier: { whenResumed: () => null },
+  }
   const tracked = (pageId: string, openerPageId: string | null) => ({ page: { pageId, openerPageId } })
   const targets = { source: (id: string) => (id === 's1' ? tracked('p1', null) : tracked('p2', 'p1')) }
-  const inputs = new ClientInputs(connection as never, targets as never)
   const context = Object.assign(new EventEmitter(), { pages: () => [], browser: () => null })
-  const dialogs = new Dialogs(context as unknown as BrowserContext, inputs, { whenResumed: () => null }, logger)
+  const dialogs = new Dialogs(context as unknown as BrowserContext, targets as never, connection as never, logger)
   const busy = { work: Promise.resolve() }
   const page = Object.assign(new EventEmitter(), { evaluate: () => busy.work }) as unknown as Page
   return {
@@ -27,9 +30,16 @@ function scene() {
     worksUntil: (work: Promise<void>) => void (busy.work = work),
     page,
     close: (dialog: Dialog) => void context.emit('dialogclosed', dialog),
+    /** Commands that closed dialogs which Playwright does not report. */
+    closed,
+    /** One that Playwright does not report. */
+    openUnreported: (sessionId: 's1' | 's2', type: string) =>
+      void events.emit('Page.javascriptDialogOpening', { type, message: 'Sure?' }, sessionId),
+    closeUnreported: (sessionId: 's1' | 's2') =>
+      void events.emit('Page.javascriptDialogClosed', { result: true }, sessionId),
     open(sessionId: 's1' | 's2', type = 'confirm') {
       const answers: string[] = []
-      emit({ type, message: 'Sure?' }, sessionId)
+      events.emit('Page.javascriptDialogOpening', { type, message: 'Sure?' }, sessionId)
       const answer = (word: string) => () => Promise.resolve(void answers.push(word))
       const dialog = {
         page: () => (sessionId === 's1' ? page : null),
@@ -140,4 +150,29 @@ test('the next dialog of a page that is busy after the first is told with it, an
   const last = dialogs.answer(page, { accept: true, promptText: null })
   await vi.advanceTimersByTimeAsync(6_000)
   expect(await last).toMatchObject({ next: null })
+})
+
+test('one that Playwright does not report is closed when nobody has answered in time', async () => {
+  const { dialogs, openUnreported, closeUnreported, closed } = scene()
+  openUnreported('s2', 'prompt')
+  await vi.advanceTimersByTimeAsync(1_001)
+  expect(closed).toEqual([['Page.handleJavaScriptDialog', { accept: false }, 's2']])
+  dialogs.leaveToClient()
+  openUnreported('s2', 'beforeunload')
+  await vi.advanceTimersByTimeAsync(4_000)
+  expect(closed).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(1_001)
+  expect(closed.at(-1)).toEqual(['Page.handleJavaScriptDialog', { accept: true }, 's2'])
+  openUnreported('s2', 'prompt')
+  // A client has answered.
+  closeUnreported('s2')
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(closed).toHaveLength(2)
+})
+
+test('one that Playwright reports is left to those who answer it', async () => {
+  const { dialogs, open, closed, page } = scene()
+  dialogs.watch(page)
+  expect(await endOf(open('s1'))).toEqual([30_000, 'no'])
+  expect(closed).toEqual([])
 })

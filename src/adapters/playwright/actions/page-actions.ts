@@ -19,7 +19,6 @@ import { actionErrorOf } from './site/action-error.ts'
 import { ActionFailure } from './site/action-failure.ts'
 import { ActionDetails, type ActionEffect, type ActionHandler, type ActionSite } from './site/action-site.ts'
 import { answers } from '../cdp/targets/page-answers.ts'
-import { ClientInputs, type InputClient } from './site/client-inputs.ts'
 import { describeDialog, Dialogs, requireNoDialog } from './site/dialogs.ts'
 import { HANDLERS } from './kinds/handlers.ts'
 import { describeTarget, locatorOf, requireRef } from './site/locate.ts'
@@ -75,7 +74,7 @@ export class PageActions {
     this.#targets = targets
     this.#connection = connection
     this.#pages = new PageDirectory(context, targets, connection.barrier)
-    this.#dialogs = new Dialogs(context, new ClientInputs(connection, targets), connection.barrier, logger)
+    this.#dialogs = new Dialogs(context, targets, connection, logger)
     this.typing = new SecretTyping(connection, targets, (text) => this.expectSecret(text))
     this.#uploadsDir = uploadsDir
     this.#guard = guard

@@ -2,8 +2,11 @@ import type { BrowserContext, Dialog, Page } from 'playwright'
 import type { Logger } from '../../../../logger.ts'
 import { tenantContext } from '../../library/tenant-context.ts'
 import { ActionFailure } from './action-failure.ts'
+import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import { answers, type PausedTargets } from '../../cdp/targets/page-answers.ts'
-import type { ClientInputs, InputClient } from './client-inputs.ts'
+import type { TargetRegistry } from '../../cdp/targets/target-registry.ts'
+import { ClientInputs, type InputClient } from './client-inputs.ts'
+import { UnreportedDialogs } from './unreported-dialogs.ts'
 
 interface Answer {
   accept: boolean
@@ -42,6 +45,7 @@ const timeFor = (addressee: Addressee): number => {
  */
 export class Dialogs {
   readonly #inputs: ClientInputs
+  readonly #unreported: UnreportedDialogs
   readonly #pausedTargets: PausedTargets
   readonly #logger: Logger
   /** By page; those of popups that Playwright has not made a page of yet, by themselves. */
@@ -50,9 +54,16 @@ export class Dialogs {
   readonly #watchers = new Map<Page, (dialog: Dialog) => void>()
   readonly #stays = new Map<Page, (settled: Promise<void>) => void>()
 
-  constructor(context: BrowserContext, inputs: ClientInputs, pausedTargets: PausedTargets, logger: Logger) {
-    this.#inputs = inputs
-    this.#pausedTargets = pausedTargets
+  constructor(
+    context: BrowserContext,
+    targets: Pick<TargetRegistry, 'source'>,
+    connection: Pick<CdpConnection, 'on' | 'notify'> & { barrier: PausedTargets },
+    logger: Logger,
+  ) {
+    this.#inputs = new ClientInputs(connection, targets)
+    const unreportedMs = () => timeFor(this.#inputs.hasClients ? 'clients' : 'nobody')
+    this.#unreported = new UnreportedDialogs(connection, targets, unreportedMs)
+    this.#pausedTargets = connection.barrier
     this.#logger = logger
     for (const one of new Set([context, tenantContext(context)])) {
       one.on('dialog', (dialog) => this.#opened(dialog))
@@ -150,9 +161,11 @@ export class Dialogs {
   dispose(): void {
     for (const { timer } of this.#open.values()) clearTimeout(timer)
     this.#open.clear()
+    this.#unreported.dispose()
   }
 
   #opened(dialog: Dialog): void {
+    this.#unreported.reported(dialog)
     const page = dialog.page()
     const author = this.#inputs.authorOf(dialog)
     const armed = page === null ? undefined : this.#armed.get(page)
