@@ -1,7 +1,7 @@
 /**
  * Bytes that the server keeps for all clients of the browser's protocol together: of messages that were received and not
  * handed on, and of those that wait to be read. Each connection alone may have 64 MiB of either, which the largest files
- * and results need; four such at once are a tenth of the memory of a server of its own with eight browsers.
+ * and results need: this is what four of them have at their limits.
  */
 const CLIENT_MEMORY_BYTES = 512 * 1024 * 1024
 
