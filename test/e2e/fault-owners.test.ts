@@ -285,7 +285,8 @@ const KINDS = [
 ]
 
 test('a fault in any listener or timer of a session ends what it belongs to, and nothing else', async () => {
-  const neighbor = await start('neighbor')
+  // It is left alone for longer than sessions may be idle.
+  const neighbor = await start('neighbor', { keepAlive: true })
   const ends = await untilAllHaveFailed('BrowserFaults', 'SessionFaults', 'SocketFaults', 'ConnectionFaults')
   const { fired, unowned } = await found()
   await mode()
