@@ -1,9 +1,12 @@
 import { chromium } from 'playwright'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { actionApi } from '../support/action-api.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
 import { startTestSite } from '../support/test-site.ts'
 import { withApp } from '../support/with-app.ts'
+
+// Texts of many megabytes, of browsers that have the machine's lowest priority.
+vi.setConfig({ testTimeout: 300_000 })
 
 const { tabwire, site, start, terminate, get, cdpUrlOf } = withApp(startTestSite)
 const { run } = actionApi(tabwire)
@@ -40,7 +43,7 @@ test('a result of any size fails the action that asked for it, and the session g
   expect(await run(session.id, [evaluate(`'x'.repeat(600e6)`)])).toMatchObject([{ error: { code: 'SCRIPT_ERROR' } }])
   const text = [
     evaluate(`void (document.body.hidden = true, document.body.textContent = 'x'.repeat(20e6))`),
-    { extract: { target: { css: 'body' } } },
+    { extract: { target: { css: 'body' }, timeoutMs: 120_000 } },
   ]
   expect((await run(session.id, text)).at(-1)).toMatchObject({ error: { code: 'NOT_ACTIONABLE' } })
   expect(await run(session.id, [evaluate('1 + 1')])).toMatchObject([{ success: true, result: 2 }])
