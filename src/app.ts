@@ -17,6 +17,7 @@ import { ApiKeys, FIRST_OWNER } from './domain/keys/api-keys.ts'
 import { Artifacts } from './domain/artifacts/artifacts.ts'
 import { Bodies } from './domain/bodies/bodies.ts'
 import { LinkedBodies } from './domain/bodies/linked-bodies.ts'
+import { CLIENT_MEMORY_BYTES, MemoryBudget } from './domain/kernel/memory-budget.ts'
 import { BodyCipher } from './domain/bodies/body-cipher.ts'
 import { FreeSpace, type SpaceMarks } from './domain/artifacts/free-space.ts'
 import { KeyWatch } from './domain/keys/key-watch.ts'
@@ -213,9 +214,10 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   machines.serve(local)
   let sessions: SessionDirectory = local
   let machineConnections: ServerOptions['machineConnections'] = null
+  const clientMemory = new MemoryBudget(CLIENT_MEMORY_BYTES)
   if (config.cluster && machineLinks && ownMachine instanceof SharedMachines) {
     const { openClusterCalls } = await import('./cluster-calls.ts')
-    const shared = { local, machines: ownMachine, machineId, store, bus, artifacts, logger }
+    const shared = { local, machines: ownMachine, machineId, store, bus, artifacts, clientMemory, logger }
     const calls = openClusterCalls({ config: config.cluster, ...machineLinks, ...shared })
     opening.defer(() => calls.close())
     sessions = calls.sessions
@@ -287,6 +289,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     readiness: () => readiness.ask(),
     traceViewerDir: browsers.traceViewerDir,
     machineConnections,
+    clientMemory,
     logger,
   })
   const port = await listen(server, config)

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Config } from './config.ts'
 import type { Artifacts } from './domain/artifacts/artifacts.ts'
+import type { MemoryBudget } from './domain/kernel/memory-budget.ts'
 import type { SharedMachines } from './domain/machines/shared-machines.ts'
 import { ClusteredSessionDirectory, type LocalDirectory } from './domain/remote/clustered-session-directory.ts'
 import { AnsweringHandshakes } from './domain/remote/machine-handshakes.ts'
@@ -33,15 +34,16 @@ export interface ClusterCallsOptions {
   store: Store
   bus: Bus
   artifacts: Artifacts
+  clientMemory: MemoryBudget
   logger: Logger
 }
 
 /** From now on this machine serves calls of others, and calls them. */
 export function openClusterCalls(options: ClusterCallsOptions): ClusterCalls {
-  const { config, local, machines, machineId, messenger, dialer, store, bus, artifacts, logger } = options
+  const { config, local, machines, machineId, messenger, dialer, store, bus, artifacts, clientMemory, logger } = options
   const secret = new MachineSecret(config.machineKeys)
   const calls = new RemoteCalls(messenger, secret)
-  const served = new ServedCalls(local, messenger, secret, logger)
+  const served = new ServedCalls(local, messenger, secret, logger, clientMemory)
   machines.onEpoch((epoch) => served.serve({ machineId, epoch }))
   const remote = new RemoteSessions({
     calls,

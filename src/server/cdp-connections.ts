@@ -2,6 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import { WebSocketServer, type WebSocket } from 'ws'
+import {
+  CLIENT_MEMORY_BYTES,
+  CLIENT_MESSAGE_BYTES,
+  MemoryBudget,
+  type MemoryHolder,
+} from '../domain/kernel/memory-budget.ts'
 import { TabwireError } from '../domain/kernel/errors.ts'
 import { saysEnded } from '../domain/kernel/session-state.ts'
 import type { SessionDirectory } from '../domain/sessions/session-directory.ts'
@@ -17,13 +23,10 @@ import { TooManyConnections, type Connections } from './base/connections.ts'
 import { linkQueryOf } from './files/signed-link-responses.ts'
 import { userOfPeer } from './base/local-peer.ts'
 import { closeReason } from './graphql/websocket-text.ts'
-import { ClientMemory, type MemoryHolder } from './base/client-memory.ts'
 import { SplitFrames } from './base/split-frames.ts'
 import { isUtf8InParts } from './base/utf8-parts.ts'
 import { refuseUpgrade } from './graphql/websocket.ts'
 
-/** Chromium accepts messages of up to 100 MB; files that a test uploads are the largest in practice. */
-const MESSAGE_BYTES = 64 * 1024 * 1024
 const CLOSE_MS = 1_000
 /**
  * A debugger may pause a client for as long as a person thinks: only a network without any response ends a connection.
@@ -43,21 +46,27 @@ export class CdpConnections {
     noServer: true,
     // Compression costs more time than it saves.
     perMessageDeflate: false,
-    maxPayload: MESSAGE_BYTES,
+    maxPayload: CLIENT_MESSAGE_BYTES,
     // Checked here, since messages come in parts.
     skipUTF8Validation: true,
   })
   readonly #connections = new Set<Connection>()
-  readonly #memory: ClientMemory
+  readonly #memory: MemoryBudget
   #closed = false
 
-  /** `memoryBytes`: see ClientMemory. */
-  constructor(sessions: SessionDirectory, links: SignedLinks, all: Connections, logger: Logger, memoryBytes?: number) {
+  /** `memory`: of all clients of this machine. */
+  constructor(
+    sessions: SessionDirectory,
+    links: SignedLinks,
+    all: Connections,
+    logger: Logger,
+    memory = new MemoryBudget(CLIENT_MEMORY_BYTES),
+  ) {
     this.#sessions = sessions
     this.#links = links
     this.#all = all
     this.#logger = logger
-    this.#memory = new ClientMemory(memoryBytes)
+    this.#memory = memory
   }
 
   /** GET /cdp/<session>/json/version: how clients that are given an HTTP URL find the WebSocket. */
@@ -112,7 +121,7 @@ export class CdpConnections {
     request.socket.setKeepAlive(true, KEEP_ALIVE_MS)
     let connection: Connection | null = null
     const grown = () => connection && this.#memory.note(connection)
-    const frames = new SplitFrames(request.socket, head, MESSAGE_BYTES, grown)
+    const frames = new SplitFrames(request.socket, head, CLIENT_MESSAGE_BYTES, grown)
     this.#webSockets.handleUpgrade(request, frames, NOTHING, (socket) => {
       const own = new Connection(socket, frames, () => userOfPeer(request), this.#memory, this.#logger)
       connection = own
@@ -153,7 +162,7 @@ class Connection implements CdpClient, MemoryHolder {
   readonly #isGone: () => void
   readonly #socket: WebSocket
   readonly #frames: SplitFrames
-  readonly #memory: ClientMemory
+  readonly #memory: MemoryBudget
   readonly #logger: Logger
   #attached: AttachedClient | null = null
   #cutOff: NodeJS.Timeout | undefined
@@ -167,7 +176,7 @@ class Connection implements CdpClient, MemoryHolder {
     socket: WebSocket,
     frames: SplitFrames,
     localUser: () => Promise<number | null>,
-    memory: ClientMemory,
+    memory: MemoryBudget,
     logger: Logger,
   ) {
     this.localUser = localUser

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { DELIVERY_LIMITS, DeliveryBudget, type DeliveryLimits } from '../domain/log/reading/delivery.ts'
 import type { Authenticator } from '../domain/access/authenticator.ts'
+import type { MemoryBudget } from '../domain/kernel/memory-budget.ts'
 import { Unauthenticated } from '../domain/kernel/principal.ts'
 import type { Rate } from '../domain/kernel/allowance.ts'
 import type { SignIn } from '../domain/keys/sign-in.ts'
@@ -66,8 +67,8 @@ export interface ServerOptions extends Domain {
   requestLimits?: Partial<RequestLimits>
   /** Overrides of the default connection limits; for tests. */
   connectionLimits?: Partial<ConnectionLimits>
-  /** Override of the default limit on memory for CDP clients; for tests. */
-  clientMemoryBytes?: number
+  /** The memory for CDP clients, which may have others through other machines. */
+  clientMemory?: MemoryBudget
   /** Override of the default limit of requests without a valid key; for tests. */
   anonymousRequests?: Rate
 }
@@ -100,7 +101,7 @@ export function createServer(options: ServerOptions): Server {
     ...WEB_SOCKET_LIMITS,
     ...options.webSocketLimits,
   })
-  const cdp = new CdpConnections(options.sessions, options.links, connections, logger, options.clientMemoryBytes)
+  const cdp = new CdpConnections(options.sessions, options.links, connections, logger, options.clientMemory)
   const machines = options.machineConnections ?? null
   const demoEcho = new DemoEcho(connections, logger)
   const graphiql = new Graphiql()

@@ -32,6 +32,8 @@ function fakeSession() {
     isStreamLeft: false,
     client: null as CdpClient | null,
     received: [] as string[],
+    /** The largest piece of each message. */
+    largest: [] as number[],
     uploaded: [] as Uint8Array[],
     uploadFailed: false,
     given: null as unknown,
@@ -58,7 +60,10 @@ function fakeSession() {
     attachClient: async (_: string, client: CdpClient) => {
       state.client = client
       return {
-        receive: (message: readonly Uint8Array[]) => void state.received.push(Buffer.concat(message).toString()),
+        receive: (message: readonly Uint8Array[]) => {
+          state.received.push(Buffer.concat(message).toString())
+          state.largest.push(Math.max(...message.map(({ byteLength }) => byteLength)))
+        },
         leave: async (reason: string) => void state.left.push(reason),
       }
     },
@@ -205,6 +210,7 @@ describe('a client', () => {
     expect(paused).toEqual([true])
     await expect.poll(() => paused).toEqual([true, false])
     await expect.poll(() => session.state.received).toEqual([message])
+    expect(session.state.largest[0]).toBeLessThanOrEqual(256 * 1024)
     session.state.client!.pause()
     await expect.poll(() => paused).toEqual([true, false, true])
     session.state.client!.resume()

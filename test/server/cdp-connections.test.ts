@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import WebSocket from 'ws'
+import { MemoryBudget } from '../../src/domain/kernel/memory-budget.ts'
 import { cdpSubject } from '../../src/domain/links/signed-links.ts'
 import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
 import type { CdpClient } from '../../src/ports/browser/cdp-client.ts'
@@ -35,7 +36,7 @@ async function start(clientMemoryBytes?: number) {
   } as unknown as SessionHandle
   server = await startFakeServer({
     sessions: { findRunning: async () => session },
-    ...(clientMemoryBytes !== undefined && { clientMemoryBytes }),
+    ...(clientMemoryBytes !== undefined && { clientMemory: new MemoryBudget(clientMemoryBytes) }),
   })
   const terms = server.links.terms({ apiKeyId: 'token:test', expiresAt: null }, 600)
   const query = new URLSearchParams({ ...server.links.sign('cdp', cdpSubject(SESSION_UUID), terms) })

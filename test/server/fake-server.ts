@@ -109,7 +109,7 @@ export interface FakeOptions extends Pick<
   | 'requestLimits'
   | 'connectionLimits'
   | 'anonymousRequests'
-  | 'clientMemoryBytes'
+  | 'clientMemory'
 > {
   trustedProxies?: readonly string[]
   readiness?: ServerOptions['readiness']
@@ -137,7 +137,7 @@ export async function startFakeServer({
   requestLimits,
   connectionLimits,
   anonymousRequests,
-  clientMemoryBytes,
+  clientMemory,
   trustedProxies = [],
   readiness = async () => ({ ready: false, missing: ['the database'], degraded: [] }),
   tooManyWrongKeys = false,
@@ -224,7 +224,7 @@ export async function startFakeServer({
     requestLimits,
     connectionLimits,
     anonymousRequests,
-    clientMemoryBytes,
+    clientMemory,
   })
   const { url } = await server.listen('127.0.0.1', 0)
   return {

@@ -1,3 +1,4 @@
+import { MemoryBudget } from '../../src/domain/kernel/memory-budget.ts'
 import { ChannelCalls } from '../../src/domain/remote/channel-calls.ts'
 import { RemoteSessionHandle, type SessionLink } from '../../src/domain/remote/remote-session-handle.ts'
 import { ServedChannel } from '../../src/domain/remote/served-channel.ts'
@@ -9,7 +10,7 @@ import type { MachineChannel } from '../../src/ports/machines/machine-link.ts'
 export function loopbackHandle(handle: SessionHandle): SessionHandle {
   const open = async (): Promise<ChannelCalls> => {
     const [near, far] = channelPair()
-    const served = new ServedChannel(handle, far, createLogger('silent'))
+    const served = new ServedChannel(handle, far, new MemoryBudget(1e9), createLogger('silent'))
     let isOpened = false
     far.onMessage((message) => {
       // The first one says which session it is for.

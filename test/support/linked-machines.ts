@@ -73,7 +73,7 @@ export async function linkMachines(
   const [ownerSide, callerSide] = [await messengerOf(options.ownerNats ?? nats), await messengerOf(nats)]
 
   const { unheardMs } = options
-  const served = new ServedCalls(sessions, ownerSide.messenger, secret, silent, unheardMs)
+  const served = new ServedCalls(sessions, ownerSide.messenger, secret, silent, undefined, unheardMs)
   opening.defer(() => served.close())
   served.serve(owner)
   const connections = new Connections(new ClientAddresses([]), CONNECTION_LIMITS)

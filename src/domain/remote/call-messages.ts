@@ -49,10 +49,13 @@ export type Request =
   | { say: 'RETURN'; stream: number }
   /** Requested chunk of an upload. `bytes` null: the end, or the source failed. */
   | { say: 'CHUNK'; id: number; bytes: Uint8Array | null; hasFailed: boolean }
-  /** Of a client: a message, the amount of unsent data, and its end. */
-  | { say: 'RECEIVE'; id: number; message: Uint8Array }
+  /** Of a client: a message or a piece of one, the amount of unsent data, and its end. Without `isLast` it is whole. */
+  | { say: 'RECEIVE'; id: number; message: Uint8Array; isLast?: boolean }
   | { say: 'TAKEN'; id: number; bytes: number; unsentBytes: number }
   | { say: 'LEAVE'; id: number; client: number; reason: ClientDetachReason }
+
+/** The result of attaching a client. Null, of earlier servers: its messages are sent whole. */
+export type AttachedResult = { takesPieces: true } | null
 
 /** Messages of the session's side over a connection. */
 export type Response =

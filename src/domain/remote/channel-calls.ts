@@ -5,21 +5,16 @@ import type { PageFrame, PageFrames } from '../../ports/browser/live-view.ts'
 import type { MachineChannel, MessageId } from '../../ports/machines/machine-link.ts'
 import { saysEnded } from '../kernel/session-state.ts'
 import type { AttachedClient, GivenUpload, GivenWatch } from '../sessions/session-handle.ts'
-import { CALLS_VERSION, type OpenMessage, type Request, type Response } from './call-messages.ts'
+import { CALLS_VERSION, type AttachedResult, type OpenMessage, type Request, type Response } from './call-messages.ts'
 import { decode, decodeError, encode } from './codec.ts'
 import { MachineUnreachable } from './machine-unreachable.ts'
+import { NearClient } from './near-client.ts'
 
 interface Pending {
   signal: AbortSignal | undefined
   resolve(result: unknown): void
   reject(error: unknown): void
 }
-
-/** Poll interval for a client with unsent data. */
-const UNSENT_LOOK_MS = 50
-
-/** A client is not read while this much of what it sent is on its way. */
-const MAX_ON_THE_WAY = 1024 * 1024
 
 /** WebSocket close code: try again later. */
 const TRY_AGAIN = 1013
@@ -29,7 +24,7 @@ export class ChannelCalls {
   readonly #channel: MachineChannel
   readonly #pending = new Map<number, Pending>()
   readonly #uploads = new Map<number, AsyncIterator<Uint8Array>>()
-  readonly #clients = new Map<number, FarClientOf>()
+  readonly #clients = new Map<number, NearClient>()
   #ids = 0
   #hasEnded = false
 
@@ -90,16 +85,17 @@ export class ChannelCalls {
   }
 
   async attachClient(name: string, client: CdpClient): Promise<AttachedClient> {
-    const { id: own, result } = this.#call<null>('attachClient', [name], undefined, (id) =>
-      this.#clients.set(id, new FarClientOf(id, client, this.#channel)),
-    )
-    await result
+    const near = { client: null as NearClient | null }
+    const { id: own, result } = this.#call<AttachedResult>('attachClient', [name], undefined, (id) => {
+      near.client = new NearClient(id, client, this.#channel)
+      this.#clients.set(id, near.client)
+    })
+    const sent = near.client!
+    if ((await result)?.takesPieces) sent.sendInPieces()
     return {
-      receive: (message) => {
-        this.#send({ say: 'RECEIVE', id: own, message: message.length === 1 ? message[0]! : Buffer.concat(message) })
-        this.#clients.get(own)?.regulate()
-      },
+      receive: (message) => sent.receive(message),
       leave: async (reason) => {
+        sent.stop()
         const { id, result: hasLeft } = this.#expect<null>()
         this.#send({ say: 'LEAVE', id, client: own, reason })
         // Without the connection it has left, too.
@@ -225,60 +221,3 @@ export async function closeContent(
 export const OTHER_VERSION = 'it runs another version'
 const LOST = 'the connection was lost'
 const ENDED = { done: true, value: undefined } as const
-
-/** A client on this machine, of a session on another one: how much it has taken is reported there. */
-class FarClientOf {
-  readonly #id: number
-  readonly #client: CdpClient
-  readonly #channel: MachineChannel
-  #pieces: Uint8Array[] = []
-  #isPausedThere = false
-  #isPaused = false
-  #looking: NodeJS.Timeout | undefined
-
-  constructor(id: number, client: CdpClient, channel: MachineChannel) {
-    this.#id = id
-    this.#client = client
-    this.#channel = channel
-  }
-
-  send(bytes: Uint8Array, isLast: boolean): void {
-    this.#pieces.push(bytes)
-    if (isLast) {
-      this.#client.send(this.#pieces)
-      this.#pieces = []
-    }
-    this.#reportTaken(bytes.byteLength)
-  }
-
-  pause(): void {
-    this.#isPausedThere = true
-    this.regulate()
-  }
-
-  resume(): void {
-    this.#isPausedThere = false
-    this.regulate()
-  }
-
-  /** It is read while the session wants it to be, and what it sends arrives there. */
-  regulate(): void {
-    const isPaused = this.#isPausedThere || this.#channel.unsentBytes > MAX_ON_THE_WAY
-    if (isPaused === this.#isPaused) return
-    this.#isPaused = isPaused
-    if (isPaused) this.#client.pause()
-    else this.#client.resume()
-  }
-
-  close(code: number, reason: string): void {
-    clearTimeout(this.#looking)
-    this.#client.close(code, reason)
-  }
-
-  #reportTaken(bytes: number): void {
-    const { unsentBytes } = this.#client
-    this.#channel.send(encode({ say: 'TAKEN', id: this.#id, bytes, unsentBytes } satisfies Request))
-    clearTimeout(this.#looking)
-    if (unsentBytes > 0) this.#looking = setTimeout(() => this.#reportTaken(0), UNSENT_LOOK_MS).unref()
-  }
-}

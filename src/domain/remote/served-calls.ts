@@ -3,6 +3,7 @@ import { ownedBy, unowned } from '../../fault-owner.ts'
 import type { MachineAddress, MachineChannel, MessageId, Messenger } from '../../ports/machines/machine-link.ts'
 import { Deadline } from '../../async/deadline.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'
+import { CLIENT_MEMORY_BYTES, MemoryBudget } from '../kernel/memory-budget.ts'
 import { SessionNotRunning } from '../kernel/session-state.ts'
 import { HandleSet } from '../sessions/handle-set.ts'
 import type { SessionHandle } from '../sessions/session-handle.ts'
@@ -50,6 +51,7 @@ export class ServedCalls {
   readonly #sessions: OwnSessions
   readonly #messenger: Messenger
   readonly #secret: MachineSecret
+  readonly #clientMemory: MemoryBudget
   readonly #logger: Logger
   readonly #unheardMs: number
   readonly #senders = new Map<string, Sender>()
@@ -66,8 +68,10 @@ export class ServedCalls {
     messenger: Messenger,
     secret: MachineSecret,
     logger: Logger,
+    clientMemory = new MemoryBudget(CLIENT_MEMORY_BYTES),
     unheardMs = UNHEARD_MS,
   ) {
+    this.#clientMemory = clientMemory
     this.#unheardMs = unheardMs
     this.#sessions = sessions
     this.#messenger = messenger
@@ -144,7 +148,7 @@ export class ServedCalls {
         if (!(await Deadline.isMet(found, LOOK_UP_MS)))
           throw new MachineUnreachable('it did not find the session in time')
         const handle = await found
-        if (handle) return new ServedChannel(handle, channel, this.#logger)
+        if (handle) return new ServedChannel(handle, channel, this.#clientMemory, this.#logger)
         throw new SessionNotRunning()
       }
     } catch (error) {

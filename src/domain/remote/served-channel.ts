@@ -1,30 +1,31 @@
 import type { Logger } from 'pino'
-import type { CdpClient } from '../../ports/browser/cdp-client.ts'
 import type { PageFrames } from '../../ports/browser/live-view.ts'
 import type { MachineChannel } from '../../ports/machines/machine-link.ts'
 import { ownedBy } from '../../fault-owner.ts'
-import type { AttachedClient, SessionHandle } from '../sessions/session-handle.ts'
-import type { Request, Response } from './call-messages.ts'
+import type { MemoryBudget } from '../kernel/memory-budget.ts'
+import type { SessionHandle } from '../sessions/session-handle.ts'
+import type { AttachedResult, Request, Response } from './call-messages.ts'
 import { decode, encode, encodeError } from './codec.ts'
+import { FarClient } from './far-client.ts'
 import { isMethod, runMethod } from './handle-methods.ts'
-
-/** Longer messages to a client are sent in pieces. */
-const PIECE_BYTES = 4 * 1024 * 1024
 
 /** The session's side of a connection: calls the handle for received messages, and sends the results. */
 export class ServedChannel {
   readonly #handle: SessionHandle
   readonly #channel: MachineChannel
+  readonly #memory: MemoryBudget
   readonly #logger: Logger
   readonly #calls = new Map<number, AbortController>()
   readonly #streams = new Map<number, PageFrames>()
   readonly #uploads = new Map<number, (chunk: Chunk) => void>()
-  readonly #clients = new Map<number, { far: FarClient; attached: AttachedClient | null }>()
+  readonly #clients = new Map<number, FarClient>()
   #hasEnded = false
 
-  constructor(handle: SessionHandle, channel: MachineChannel, logger: Logger) {
+  /** `memory`: of all clients of this machine. */
+  constructor(handle: SessionHandle, channel: MachineChannel, memory: MemoryBudget, logger: Logger) {
     this.#handle = handle
     this.#channel = channel
+    this.#memory = memory
     this.#logger = logger
     void channel.closed.then(() => this.#end())
   }
@@ -38,9 +39,9 @@ export class ServedChannel {
     else if (say === 'NEXT') this.#answer(request.id, async () => this.#streams.get(request.stream)?.next() ?? ENDED)
     else if (say === 'RETURN') this.#leaveStream(request.stream)
     else if (say === 'CHUNK') this.#uploads.get(request.id)?.(request)
-    else if (say === 'RECEIVE') void this.#clients.get(request.id)?.attached?.receive([request.message])
-    else if (say === 'TAKEN') this.#clients.get(request.id)?.far.taken(request.bytes, request.unsentBytes)
-    else this.#answer(request.id, async () => this.#clients.get(request.client)?.attached?.leave(request.reason))
+    else if (say === 'RECEIVE') this.#clients.get(request.id)?.receive(request.message, request.isLast ?? true)
+    else if (say === 'TAKEN') this.#clients.get(request.id)?.taken(request.bytes, request.unsentBytes)
+    else this.#answer(request.id, async () => this.#clients.get(request.client)?.leave(request.reason))
   }
 
   #begin(call: Call): void {
@@ -78,14 +79,11 @@ export class ServedChannel {
       return handle.saveUpload(args[0] as Parameters<SessionHandle['saveUpload']>[0], this.#contentOf(id), signal)
     }
     if (method === 'attachClient') {
-      const client = {
-        far: new FarClient(id, (message) => this.#send(message)),
-        attached: null as AttachedClient | null,
-      }
+      const client = new FarClient(id, (message) => this.#send(message), this.#memory)
       this.#clients.set(id, client)
-      client.attached = await handle.attachClient(args[0] as string, client.far)
-      if (this.#hasEnded) await client.attached.leave('CONNECTION_LOST')
-      return null
+      client.attached(await handle.attachClient(args[0] as string, client))
+      if (this.#hasEnded) await client.leave('CONNECTION_LOST')
+      return { takesPieces: true } satisfies AttachedResult
     }
     return runMethod(handle, method, args, signal)
   }
@@ -127,7 +125,7 @@ export class ServedChannel {
     for (const stream of this.#streams.keys()) this.#leaveStream(stream)
     for (const controller of this.#calls.values()) controller.abort()
     for (const give of this.#uploads.values()) give({ bytes: null, hasFailed: true })
-    for (const { attached } of this.#clients.values()) void attached?.leave('CONNECTION_LOST')
+    for (const client of this.#clients.values()) void client.leave('CONNECTION_LOST')
   }
 }
 
@@ -136,61 +134,3 @@ type Chunk = Pick<Extract<Request, { say: 'CHUNK' }>, 'bytes' | 'hasFailed'>
 
 const STREAMING: ReadonlySet<string> = new Set(['watch', 'saveUpload', 'attachClient'])
 const ENDED = { done: true, value: undefined } as const
-
-/** A client on another machine: data that has not been acknowledged from there is unsent. */
-class FarClient implements CdpClient {
-  readonly #id: number
-  readonly #send: (message: Response) => void
-  #underWay = 0
-  #unsentThere = 0
-  #isPaused = false
-
-  constructor(id: number, send: (message: Response) => void) {
-    this.#id = id
-    this.#send = send
-  }
-
-  get unsentBytes(): number {
-    return this.#underWay + this.#unsentThere
-  }
-
-  send(pieces: readonly Uint8Array[]): void {
-    const parts = pieces.flatMap((piece) => cut(piece))
-    for (const [index, bytes] of parts.entries()) {
-      this.#underWay += bytes.byteLength
-      this.#send({ say: 'SEND', id: this.#id, bytes, isLast: index === parts.length - 1 })
-    }
-  }
-
-  taken(bytes: number, unsentBytes: number): void {
-    this.#underWay -= bytes
-    this.#unsentThere = unsentBytes
-  }
-
-  /** Its process is on another machine. */
-  async localUser(): Promise<null> {
-    return null
-  }
-
-  pause(): void {
-    if (this.#isPaused) return
-    this.#isPaused = true
-    this.#send({ say: 'PAUSE', id: this.#id })
-  }
-
-  resume(): void {
-    if (!this.#isPaused) return
-    this.#isPaused = false
-    this.#send({ say: 'RESUME', id: this.#id })
-  }
-
-  close(code: number, reason: string): void {
-    this.#send({ say: 'CLOSE', id: this.#id, code, reason })
-  }
-}
-
-function cut(piece: Uint8Array): Uint8Array[] {
-  if (piece.byteLength <= PIECE_BYTES) return [piece]
-  const count = Math.ceil(piece.byteLength / PIECE_BYTES)
-  return Array.from({ length: count }, (_, index) => piece.subarray(index * PIECE_BYTES, (index + 1) * PIECE_BYTES))
-}

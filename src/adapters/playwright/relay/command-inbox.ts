@@ -1,4 +1,4 @@
-import { inTurns } from './reading-turns.ts'
+import { inTurns } from '../../../async/turns.ts'
 import { LARGE_BYTES, LargeCommand, readCommand, type ClientCommand, type NoCommand } from './client-command.ts'
 
 interface Waiting {

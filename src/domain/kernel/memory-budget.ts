@@ -1,9 +1,12 @@
 /**
- * Bytes that the server keeps for all clients of the browser's protocol together: of messages that were received and not
- * handed on, and of those that wait to be read. Each connection alone may have 64 MiB of either, which the largest files
+ * Bytes that the server keeps for all clients of the browser's protocol together, through other machines too: of messages
+ * that were received and not handed on, and of those that wait to be read. Each connection alone may have 64 MiB of either, which the largest files
  * and results need: this is what four of them have at their limits.
  */
-const CLIENT_MEMORY_BYTES = 512 * 1024 * 1024
+export const CLIENT_MEMORY_BYTES = 512 * 1024 * 1024
+
+/** Of one message of a client. Chromium accepts messages of up to 100 MB; files that a test uploads are the largest in practice. */
+export const CLIENT_MESSAGE_BYTES = 64 * 1024 * 1024
 
 /** A connection, of which the server keeps something. */
 export interface MemoryHolder {
@@ -13,7 +16,7 @@ export interface MemoryHolder {
 }
 
 /** One budget for the memory of many connections. Beyond it those that hold the most are closed. */
-export class ClientMemory {
+export class MemoryBudget {
   readonly #limit: number
   /** As of when each was last looked at. */
   readonly #held = new Map<MemoryHolder, number>()
@@ -21,7 +24,7 @@ export class ClientMemory {
   readonly #closing = new Set<MemoryHolder>()
   #total = 0
 
-  constructor(limit = CLIENT_MEMORY_BYTES) {
+  constructor(limit: number) {
     this.#limit = limit
   }
 
