@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { DELIVERY_LIMITS, DeliveryBudget, type DeliveryLimits } from '../domain/log/reading/delivery.ts'
 import type { Authenticator } from '../domain/access/authenticator.ts'
-import type { MemoryBudget } from '../domain/kernel/memory-budget.ts'
+import { MemoryBudget } from '../domain/kernel/memory-budget.ts'
 import { Unauthenticated } from '../domain/kernel/principal.ts'
 import type { Rate } from '../domain/kernel/allowance.ts'
 import type { SignIn } from '../domain/keys/sign-in.ts'
@@ -69,6 +69,8 @@ export interface ServerOptions extends Domain {
   connectionLimits?: Partial<ConnectionLimits>
   /** The memory for CDP clients, which may have others through other machines. */
   clientMemory?: MemoryBudget
+  /** Override of the default limit on the requests of running operations; for tests. */
+  operationMemoryBytes?: number
   /** Override of the default limit of requests without a valid key; for tests. */
   anonymousRequests?: Rate
 }
@@ -84,6 +86,8 @@ type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) =>
 
 const MAX_SIGN_IN_BYTES = 1_000
 const TCP_KEEP_ALIVE_MS = 30_000
+/** Of the requests of all operations that are running, subscriptions included: each may have a megabyte. */
+const OPERATION_MEMORY_BYTES = 64 * 1024 * 1024
 /** Time for clients to notice that they were disconnected. */
 const LEAVING_MS = 500
 
@@ -92,12 +96,13 @@ export function createServer(options: ServerOptions): Server {
   const { callers, logger, readiness, signIn } = options
   const operations = new GraphqlOperations(options, logger)
   const deliveries = new DeliveryBudget({ ...DELIVERY_LIMITS, ...options.deliveryLimits })
-  const serveGraphql = createGraphqlHttp(operations, deliveries, logger)
+  const operationMemory = new MemoryBudget(options.operationMemoryBytes ?? OPERATION_MEMORY_BYTES)
+  const serveGraphql = createGraphqlHttp(operations, deliveries, operationMemory, logger)
   const connections = new Connections(new ClientAddresses(options.config.trustedProxies), {
     ...CONNECTION_LIMITS,
     ...options.connectionLimits,
   })
-  const webSockets = new GraphqlWebSockets(operations, callers, deliveries, connections, logger, {
+  const webSockets = new GraphqlWebSockets(operations, callers, deliveries, operationMemory, connections, logger, {
     ...WEB_SOCKET_LIMITS,
     ...options.webSocketLimits,
   })
@@ -131,7 +136,10 @@ export function createServer(options: ServerOptions): Server {
       return answerJson(response, 401, { errors: [refusal(new Unauthenticated())] }, jsonTypeFor(request))
     }
     connection.admit(principal.owner, principal.sessionId === null ? 'key' : 'link')
+    // Nothing below would be told that the client has left.
+    if (response.destroyed) return
     await serveGraphql(request, response, principal, () => {
+      if (response.destroyed) return
       // A stream can outlive its key; any other response is sent before that matters.
       streams.add(response)
       const unwatch = callers.onInvalid(principal, () => response.destroy())

@@ -110,6 +110,7 @@ export interface FakeOptions extends Pick<
   | 'connectionLimits'
   | 'anonymousRequests'
   | 'clientMemory'
+  | 'operationMemoryBytes'
 > {
   trustedProxies?: readonly string[]
   readiness?: ServerOptions['readiness']
@@ -118,6 +119,9 @@ export interface FakeOptions extends Pick<
   produce?: (pull: number) => Promise<LogBatch> | LogBatch | null
   sessions?: Partial<SessionDirectory>
   logs?: Partial<LogReader>
+  linkedBodies?: Partial<LinkedBodies>
+  /** What checking a key waits for. */
+  authenticating?: () => Promise<void>
 }
 
 const SCOPES_OF: Record<string, Scope[]> = {
@@ -138,6 +142,9 @@ export async function startFakeServer({
   connectionLimits,
   anonymousRequests,
   clientMemory,
+  operationMemoryBytes,
+  linkedBodies = {},
+  authenticating,
   trustedProxies = [],
   readiness = async () => ({ ready: false, missing: ['the database'], degraded: [] }),
   tooManyWrongKeys = false,
@@ -147,8 +154,14 @@ export async function startFakeServer({
   const logged: FakeServer['logged'] = []
   const session = { id: SESSION_UUID, owner: 'me', status: 'RUNNING', name: 'fake' } as SessionSnapshot
 
+  const watchKey = (key: string, listener: () => void) => {
+    const watch = { key, listener }
+    watches.add(watch)
+    return () => watches.delete(watch)
+  }
   const apiKeys: Partial<ApiKeys> = {
     authenticate: async (secret) => {
+      await authenticating?.()
       if (tooManyWrongKeys) throw new TooManyWrongKeys(1)
       const scopes = SCOPES_OF[secret]
       return scopes
@@ -162,11 +175,7 @@ export async function startFakeServer({
           }
         : null
     },
-    onInvalid: (principal: Principal, listener) => {
-      const watch = { key: principal.apiKeyId, listener }
-      watches.add(watch)
-      return () => watches.delete(watch)
-    },
+    onInvalid: ({ apiKeyId }: Principal, listener) => watchKey(apiKeyId, listener),
     list: async () => [],
   }
   const follow = (_session: SessionSnapshot, _args: unknown, signal: AbortSignal) => {
@@ -189,7 +198,7 @@ export async function startFakeServer({
   const links = new SignedLinks(
     () => ['fake-secret-of-thirty-two-letters'],
     () => 'http://127.0.0.1',
-    { isValid: async () => true, onInvalid: () => () => {} },
+    { isValid: async () => true, onInvalid: watchKey },
   )
   const liveViewLinks = new LiveViewLinks(links, { findRunning: async () => null })
   const server = createServer({
@@ -202,7 +211,7 @@ export async function startFakeServer({
       quotaBytes: 0,
       logger: pino({ level: 'silent' }),
     }),
-    linkedBodies: {} as LinkedBodies,
+    linkedBodies: linkedBodies as LinkedBodies,
     uploads: {} as Uploads,
     exports: {} as LogExports,
     links,
@@ -225,6 +234,7 @@ export async function startFakeServer({
     connectionLimits,
     anonymousRequests,
     clientMemory,
+    operationMemoryBytes,
   })
   const { url } = await server.listen('127.0.0.1', 0)
   return {
@@ -235,6 +245,8 @@ export async function startFakeServer({
     invalidate: (key) => [...watches].filter((watch) => watch.key === key).forEach(({ listener }) => listener()),
     async close() {
       await server.close(1000)
+      // The last connections may tell of their end in the next turns.
+      for (let turns = 0; watches.size > 0 && turns < 100; turns += 1) await setImmediate()
       if (watches.size > 0) throw new Error(`${watches.size} watches of keys were left behind`)
     },
   }

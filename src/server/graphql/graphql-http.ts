@@ -5,11 +5,12 @@ import { createYoga, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import type { Delivery, DeliveryBudget } from '../../domain/log/reading/delivery.ts'
 import { cutText, ISSUE_LIMITS } from '../../domain/kernel/errors.ts'
+import type { MemoryBudget } from '../../domain/kernel/memory-budget.ts'
 import type { Principal } from '../../domain/kernel/principal.ts'
 import { API_PATH } from '../../http-paths.ts'
 import { EVENT_STREAM } from './event-stream.ts'
 import { maskError, retryAfterOf } from '../base/graphql-errors.ts'
-import type { GraphqlOperations, OperationResult } from './graphql.ts'
+import { sizeOfRequest, type GraphqlOperations, type OperationResult } from './graphql.ts'
 import { resultStream, type StreamFormat } from './result-stream.ts'
 import { acceptsJson, streamFormatFor } from './stream-format.ts'
 
@@ -22,6 +23,8 @@ interface RequestContext extends Record<string, unknown> {
   principal: Principal
   left: AbortSignal
   delivery: Delivery
+  /** Called with the size of its request before an operation runs. */
+  onOperation: (bytes: number) => void
   /** Called before a subscription starts, since its response is long-lived. */
   onStream: () => void
   /** For a subscription: the format of its results. */
@@ -34,7 +37,12 @@ interface RequestContext extends Record<string, unknown> {
  * GraphQL over HTTP. Yoga reads requests and writes responses according to the specifications; GraphqlOperations does
  * everything in between, as for WebSocket. The caller is authenticated earlier.
  */
-export function createGraphqlHttp(operations: GraphqlOperations, deliveries: DeliveryBudget, logger: Logger) {
+export function createGraphqlHttp(
+  operations: GraphqlOperations,
+  deliveries: DeliveryBudget,
+  memory: MemoryBudget,
+  logger: Logger,
+) {
   const yoga = createYoga<RequestContext>({
     graphqlEndpoint: API_PATH,
     logging: false,
@@ -63,14 +71,30 @@ export function createGraphqlHttp(operations: GraphqlOperations, deliveries: Del
       logger.info('a reader was disconnected to make room for others')
       response.destroy()
     })
+    const holder = {
+      heldBytes: 0,
+      closeForMemory: () => {
+        logger.info(
+          { bytes: holder.heldBytes },
+          'the requests of running operations take too much memory: the largest end',
+        )
+        response.destroy()
+      },
+    }
+    const onOperation = (bytes: number) => {
+      if (response.destroyed) return
+      holder.heldBytes = bytes
+      memory.note(holder)
+    }
     response.once('close', () => {
       left.abort()
       delivery.close()
+      memory.forget(holder)
     })
     const onRetry = (seconds: number) => {
       if (!response.headersSent) response.setHeader('retry-after', seconds)
     }
-    await yoga(request, response, { principal, left: left.signal, delivery, onStream, onRetry })
+    await yoga(request, response, { principal, left: left.signal, delivery, onOperation, onStream, onRetry })
   }
 }
 
@@ -94,6 +118,7 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
           context.onStream()
         }
         const { principal, left: signal, delivery: space } = context
+        context.onOperation(sizeOfRequest(params))
         // Held until the response is closed.
         const onResult = (bytes: number) => void space.hold(bytes)
         const result = await operations.execute(operation, { principal, signal, space, onResult })

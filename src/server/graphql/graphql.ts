@@ -243,6 +243,11 @@ export class GraphqlOperations {
   }
 }
 
+/** What is kept of a request while its operation runs, in characters. Clients choose each of its members. */
+export function sizeOfRequest(request: object): number {
+  return JSON.stringify(request).length
+}
+
 function findOperation(
   document: DocumentNode,
   operationName: string | null | undefined,

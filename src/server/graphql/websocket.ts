@@ -11,12 +11,14 @@ import type { Delivery, DeliveryBudget } from '../../domain/log/reading/delivery
 import type { Authenticator } from '../../domain/access/authenticator.ts'
 import { asClientError } from '../../domain/kernel/database-unavailable.ts'
 import { TabwireError } from '../../domain/kernel/errors.ts'
+import type { MemoryBudget } from '../../domain/kernel/memory-budget.ts'
 import { Unauthenticated, type Principal } from '../../domain/kernel/principal.ts'
 import { secretOfPayload } from '../base/authentication.ts'
 import type { Connection, Connections } from '../base/connections.ts'
 import { maskError, refusal } from '../base/graphql-errors.ts'
 import type { GraphqlOperations, Operation } from './graphql.ts'
 import { sayAndLetGo } from '../base/request-time.ts'
+import { SocketOperations } from './socket-operations.ts'
 import { withEndCallback } from './with-end-callback.ts'
 import { closeReason, idOfComplete, textOf } from './websocket-text.ts'
 
@@ -80,6 +82,7 @@ export class GraphqlWebSockets {
   readonly #limits: WebSocketLimits
   readonly #callers: Authenticator
   readonly #deliveries: DeliveryBudget
+  readonly #memory: MemoryBudget
   readonly #logger: Logger
   readonly #protocol: Server<SocketConnection>
   readonly #connections: Connections
@@ -89,6 +92,7 @@ export class GraphqlWebSockets {
     operations: GraphqlOperations,
     callers: Authenticator,
     deliveries: DeliveryBudget,
+    memory: MemoryBudget,
     connections: Connections,
     logger: Logger,
     limits: WebSocketLimits,
@@ -96,6 +100,7 @@ export class GraphqlWebSockets {
     this.#limits = limits
     this.#callers = callers
     this.#deliveries = deliveries
+    this.#memory = memory
     this.#connections = connections
     this.#logger = logger
     this.#webSockets = new WebSocketServer({
@@ -161,6 +166,7 @@ export class GraphqlWebSockets {
         below,
         this.#callers,
         this.#deliveries,
+        this.#memory,
         this.#limits,
         this.#logger,
       )
@@ -189,8 +195,7 @@ class SocketConnection {
   readonly #limits: WebSocketLimits
   readonly #logger: Logger
   readonly #leaving = new AbortController()
-  /** Its operations by payload: a client may reuse an id before the earlier operation is over. */
-  readonly #operations = new Map<object, { id: string; leaving: AbortController; isEnding: boolean }>()
+  readonly #operations: SocketOperations
   /** Set by its first operation. */
   #delivery: Delivery | null = null
   /** Keys in use here, with the functions that stop watching them. */
@@ -205,6 +210,7 @@ class SocketConnection {
     below: Connection,
     callers: Authenticator,
     deliveries: DeliveryBudget,
+    memory: MemoryBudget,
     limits: WebSocketLimits,
     logger: Logger,
   ) {
@@ -214,6 +220,7 @@ class SocketConnection {
     this.#deliveries = deliveries
     this.#limits = limits
     this.#logger = logger
+    this.#operations = new SocketOperations(memory, (bytes) => this.#tooMuchMemory(bytes))
     this.#anonymous = setTimeout(() => void this.close(CloseCode.Unauthorized, 'Unauthorized'), limits.anonymousMs)
     this.#heartbeat = setInterval(() => this.#beat(), limits.pingMs)
     // Every operation of the socket may add an abort listener.
@@ -226,27 +233,21 @@ class SocketConnection {
   }
 
   begin(id: string, payload: object, { owner }: Principal): Pick<SocketOperation, 'left' | 'space' | 'ending'> {
-    const leaving = new AbortController()
-    // Each of its reads may add an abort listener.
-    setMaxListeners(0, leaving.signal)
-    const operation = { id, leaving, isEnding: false }
-    this.#operations.set(payload, operation)
     this.#delivery ??= this.#deliveries.open(owner, () => this.#makeSpace())
-    return { left: leaving.signal, space: this.#delivery, ending: () => (operation.isEnding = true) }
+    return { ...this.#operations.begin(id, payload), space: this.#delivery }
   }
 
   /** Its result was sent, or the client no longer waits for it. */
   end(payload: object): void {
-    this.#operations.get(payload)?.leaving.abort()
-    this.#operations.delete(payload)
-    if (!this.#isEnding) this.#settled?.()
+    this.#operations.end(payload)
+    if (!this.#operations.isEnding) this.#settled?.()
   }
 
   /** Closes the socket because the server is shutting down: finished subscriptions are completed first. */
   async leave(): Promise<void> {
     // A follower that has read the last entry learns in this turn that it was the last.
     await turn()
-    if (this.#isEnding) {
+    if (this.#operations.isEnding) {
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#settled = resolve
       await Deadline.isMet(promise, this.#limits.closeMs)
@@ -254,10 +255,6 @@ class SocketConnection {
       await turn()
     }
     await this.close(1001, 'Going away')
-  }
-
-  get #isEnding(): boolean {
-    return [...this.#operations.values()].some(({ isEnding }) => isEnding)
   }
 
   serve(protocol: Server<SocketConnection>): void {
@@ -275,7 +272,7 @@ class SocketConnection {
             const text = textOf(data)
             const left = idOfComplete(text)
             // graphql-ws does not cancel a query that the client no longer waits for.
-            if (left !== null) this.#giveUp(left)
+            if (left !== null) this.#operations.giveUp(left)
             listener(text).catch((error: unknown) => {
               this.#logger.error({ err: error }, 'a message over WebSocket could not be served')
               this.failed()
@@ -333,10 +330,9 @@ class SocketConnection {
     this.#socket.terminate()
   }
 
-  #giveUp(id: string): void {
-    for (const operation of this.#operations.values()) {
-      if (operation.id === id) operation.leaving.abort()
-    }
+  #tooMuchMemory(bytes: number): void {
+    this.#logger.info({ bytes }, 'the requests of running operations take too much memory: the largest end')
+    void this.close(TRY_AGAIN_LATER, 'TOO_MANY_OPERATIONS: the requests of running operations are too large')
   }
 
   #send(data: string): Promise<void> {
@@ -384,8 +380,7 @@ class SocketConnection {
     for (const unwatch of this.#watchedKeys.values()) unwatch()
     this.#watchedKeys.clear()
     this.#leaving.abort()
-    for (const { leaving } of this.#operations.values()) leaving.abort()
-    this.#operations.clear()
+    this.#operations.close()
     this.#delivery?.close()
   }
 }
