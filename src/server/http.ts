@@ -189,7 +189,7 @@ export function createServer(options: ServerOptions): Server {
       connections,
       redirect: redirectsDownloads,
     }),
-    [BODIES_PATH]: createBodyDownloads(options.linkedBodies, options.links, connections),
+    [BODIES_PATH]: createBodyDownloads(options.linkedBodies, options.links, connections, deliveries),
     [UPLOADS_PATH]: createArtifactUploads(options.uploads, connections, logger),
     [EXPORTS_PATH]: createLogExports(options.exports, connections, logger),
     [TRACE_VIEWER_PATH]: createTraceViewer(options.traceViewerDir),

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { create as contentDisposition } from 'content-disposition'
 import { decodeGlobalId } from '../../contract/global-id.ts'
 import { fileNameOf, isContentType } from '../../domain/artifacts/file-name.ts'
@@ -9,6 +11,7 @@ import {
   type LinkedBody,
 } from '../../domain/bodies/linked-bodies.ts'
 import type { SignedLinks } from '../../domain/links/signed-links.ts'
+import type { Delivery, DeliveryBudget } from '../../domain/log/reading/delivery.ts'
 import { BODIES_PATH } from '../../http-paths.ts'
 import type { Connections } from '../base/connections.ts'
 import { answerJson, answerNotFound } from '../base/json-response.ts'
@@ -16,13 +19,21 @@ import { answerLinkInvalid, linkQueryOf } from './signed-link-responses.ts'
 
 const METHODS = 'GET, HEAD, OPTIONS'
 
+/** A client that takes a piece is not one that takes nothing. */
+const PIECE_BYTES = 256 * 1024
+
 /** Always downloaded; a browser that displays it all the same runs and loads nothing, with an opaque origin. */
 const SEALED = "default-src 'none'; sandbox"
 
 /**
  * Serves bodies to holders of a signed link: GET and HEAD /bodies/<id of the request>/<request or response>?expires=…
  */
-export function createBodyDownloads(bodies: LinkedBodies, links: SignedLinks, connections: Connections) {
+export function createBodyDownloads(
+  bodies: LinkedBodies,
+  links: SignedLinks,
+  connections: Connections,
+  deliveries: DeliveryBudget,
+) {
   return async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
     // The link is the authorization, so any site may read the response.
     response.setHeader('access-control-allow-origin', '*')
@@ -44,15 +55,23 @@ export function createBodyDownloads(bodies: LinkedBodies, links: SignedLinks, co
     const found = await bodies.find(subject.sessionId, subject.requestId, subject.direction)
     if (!found) return answerNotFound(response)
     connections.of(request.socket).admit(found.owner, 'link')
+    // It would not be told that the client has left.
+    if (response.destroyed) return
 
     const left = new AbortController()
-    const leave = () => left.abort()
     const unwatch = links.onEnd(terms, () => response.destroy())
+    // All of it is in memory until the client has read it.
+    const delivery = deliveries.open(`link ${found.owner}`, () => response.destroy())
     response.once('close', () => {
-      leave()
+      left.abort()
       unwatch()
+      delivery.close()
     })
-    const bytes = await bodies.bytesOf(found, left.signal).catch((error: unknown) => {
+    const read = async () => {
+      await delivery.reserve(found.data.sizeBytes - found.data.truncated, left.signal)
+      return bodies.bytesOf(found, left.signal)
+    }
+    const bytes = await read().catch((error: unknown) => {
       if (left.signal.aborted) return null
       throw error
     })
@@ -65,7 +84,17 @@ export function createBodyDownloads(bodies: LinkedBodies, links: SignedLinks, co
       'content-security-policy': SEALED,
       'content-length': bytes.length,
     })
-    response.end(request.method === 'HEAD' ? undefined : bytes)
+    if (request.method === 'HEAD') return void response.end()
+    await pipeline(Readable.from(piecesOf(bytes, delivery)), response).catch((error: unknown) => {
+      if (!response.destroyed) throw error
+    })
+  }
+}
+
+function* piecesOf(bytes: Buffer, delivery: Delivery): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    delivery.moved()
+    yield bytes.subarray(at, at + PIECE_BYTES)
   }
 }
 

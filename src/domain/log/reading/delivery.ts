@@ -210,6 +210,11 @@ export class Delivery implements DeliverySpace {
     return isFree ? this.hold(bytes) : null
   }
 
+  /** It has taken a part of what it holds. */
+  moved(): void {
+    this.#movedAt = performance.now()
+  }
+
   hold(bytes: number): Reservation {
     if (this.#closed) return NOTHING
     let held = 0
@@ -264,7 +269,7 @@ export class Delivery implements DeliverySpace {
 
   #change(change: number): void {
     if (change === 0) return
-    if (change < 0 || this.#held === 0) this.#movedAt = performance.now()
+    if (change < 0 || this.#held === 0) this.moved()
     this.#held += change
     if (change < 0) this.#letNext()
     this.#budget.count(change)
