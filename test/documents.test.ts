@@ -68,6 +68,13 @@ describe('documents', () => {
   })
 })
 
+test('SECURITY.md names only tests and benchmarks that there are', () => {
+  const cells = [...read('SECURITY.md').matchAll(/^\|.*\|([^|]*)\|$/gm)].map(([, last]) => last!)
+  const names = cells.flatMap((cell) => [...cell.matchAll(/`([a-z0-9/-]+)`/g)].map(([, name]) => name!))
+  expect(names.length).toBeGreaterThan(50)
+  expect(names.filter((name) => !exists(name) && !exists(`bench/${name}.ts`))).toEqual([])
+})
+
 describe('ARCHITECTURE.md', () => {
   const text = read('ARCHITECTURE.md')
   const [, modules = ''] = /^## Modules\n([^]*?)^## /m.exec(text) ?? []
