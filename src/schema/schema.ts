@@ -37,10 +37,11 @@ import './access/viewer.ts'
 import './access/profile.ts'
 import './capacity.ts'
 import './machines.ts'
+import { boundFailures } from './base/failures.ts'
 import { undeclaredFields } from './base/needs.ts'
 
 /** The complete API. Each of the imported files declares a noun with its queries, mutations and subscriptions. */
-export const schema: GraphQLSchema = builder.toSchema({ sortSchema: false })
+export const schema: GraphQLSchema = boundFailures(builder.toSchema({ sortSchema: false }))
 
 const undeclared = undeclaredFields(schema)
 if (undeclared.length > 0) throw new Error(`authScopes are not declared for: ${undeclared.join(', ')}`)

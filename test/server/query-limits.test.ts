@@ -57,6 +57,22 @@ describe('what ordinary front ends ask for runs', () => {
   })
 })
 
+test('links are signed for a page of requests with both bodies, and not for many times as many', () => {
+  const requests = (urls: number) =>
+    `{ session(id: "x") { networkRequests(first: 1000) { nodes { url requestBody { url } responseBody { ${times(urls, (i) => `u${i}: url`)} } } } } }`
+  expect(outcome(requests(1))).toBe('runs')
+  expect(outcome(requests(6))).toBe('QUERY_TOO_COMPLEX')
+  const artifacts = (fields: string) => `{ session(id: "x") { artifacts(first: 100) { nodes { ${fields} } } } }`
+  expect(outcome(artifacts('url viewerUrl link { url viewerUrl expiresAt }'))).toBe('runs')
+  for (const field of ['url', 'viewerUrl', 'link { url }', 'link { viewerUrl }']) {
+    expect(outcome(artifacts(times(65, (i) => `u${i}: ${field}`)))).toBe('QUERY_TOO_COMPLEX')
+  }
+  const access = (fields: string) => `{ sessions(first: 100) { nodes { ${fields} } } }`
+  for (const field of ['cdpUrl', 'liveViewUrl']) {
+    expect(outcome(access(times(65, (i) => `u${i}: access { ${field} }`)))).toBe('QUERY_TOO_COMPLEX')
+  }
+})
+
 describe('what asks for endless work is QUERY_TOO_COMPLEX', () => {
   const PAGE = 'sessions(first: 100) { nodes { id name status } }'
   test.each([

@@ -55,11 +55,13 @@ const ArtifactLink = builder.objectRef<Link>('ArtifactLink').implement({
   description: `Signed link to an artifact. It works without a key ${ENDS}; a download that is under way then is aborted.`,
   fields: (t) => ({
     url: t.string({
+      extensions: COST.link,
       description:
         'URL of the file, for an <img> for instance. Ranges and conditional requests are served; with &download=1 browsers save it.',
       resolve: ({ record, terms }, _, { links }) => artifactUrl(links, record, terms),
     }),
     viewerUrl: t.string({
+      extensions: COST.link,
       nullable: true,
       description: 'URL of Playwright’s trace viewer, opened on the file. Null unless the artifact is a TRACE.',
       resolve: ({ record, terms }, _, { links }) => traceViewerUrl(links, record, terms),
@@ -128,6 +130,7 @@ export const Artifact = builder.node(builder.objectRef<ArtifactRecord>('Artifact
     }),
     url: t.string({
       authScopes: NEEDS.read,
+      extensions: COST.link,
       description:
         'Signed URL of the file; see link, which also has the expiration time. Errors: FORBIDDEN, BAD_USER_INPUT.',
       args: ttlSeconds,
@@ -136,6 +139,7 @@ export const Artifact = builder.node(builder.objectRef<ArtifactRecord>('Artifact
     }),
     viewerUrl: t.string({
       authScopes: NEEDS.read,
+      extensions: COST.link,
       nullable: true,
       description:
         'Signed URL of Playwright’s trace viewer, opened on the file; see link, which also has the expiration time. Null unless the artifact is a TRACE. Errors: FORBIDDEN, BAD_USER_INPUT.',

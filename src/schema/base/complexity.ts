@@ -14,6 +14,8 @@ export const COST = {
   count: { cost: { own: 200 } },
   /** Batched for a whole response, which has a bound in bytes of its own: see docs/log.md. */
   body: { cost: { own: 2 } },
+  /** A link is signed, for 15 µs. */
+  link: { cost: { own: 15 } },
   /** A round trip to the browser. */
   browser: { cost: { own: 20 } },
   /** A page is read and described. */

@@ -19,6 +19,7 @@ import type { SignedLinks } from '../../domain/links/signed-links.ts'
 import type { LogExports } from '../../domain/links/log-exports.ts'
 import type { Uploads } from '../../domain/links/uploads.ts'
 import type { Scope } from '../../ports/access/scope.ts'
+import { Failures } from './failures.ts'
 
 /** API for resolvers: the domain, and nothing below it. */
 export interface Domain {
@@ -45,6 +46,7 @@ export interface Domain {
 export interface Context extends Omit<Domain, 'logs' | 'bodies'> {
   /** Fires when the caller no longer waits for the response: the client disconnected, or its stream ended. */
   readonly signal: AbortSignal
+  readonly failures: Failures
   /** Limits on the data that the operation may read; all lists are read through it. */
   readonly reads: OperationReads
   readonly logs: OperationLogs
@@ -86,6 +88,7 @@ export function createContext(domain: Domain, principal: Principal | null, reads
     tasks: domain.tasks,
     profiles: domain.profiles,
     signal: reads.signal,
+    failures: new Failures(),
     reads,
     isLiveViewLink: principal !== null && principal.sessionId !== null,
     require: (...scopes) => requireScope(principal, ...scopes),

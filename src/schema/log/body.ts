@@ -72,6 +72,7 @@ const BodyType = builder.objectRef<BodyNode>('Body').implement({
       resolve: async (body, _, { bodies }) => (await bodies.bytesOf(body))?.toString('base64') ?? null,
     }),
     url: t.string({
+      extensions: COST.link,
       description:
         'Signed URL that downloads the body without an API key, until it expires, the API key that made it is revoked, or the body is deleted. Errors: BAD_USER_INPUT.',
       args: {

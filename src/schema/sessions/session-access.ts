@@ -3,6 +3,7 @@ import type { SessionSnapshot } from '../../domain/log/entries/session-snapshot.
 import { CDP_PATH } from '../../http-paths.ts'
 import { builder } from '../base/builder.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'
+import { COST } from '../base/complexity.ts'
 import { NEEDS } from '../base/needs.ts'
 import { Session } from './session.ts'
 
@@ -17,6 +18,7 @@ const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
     'Signed links to a session, for clients without a key. They work until they expire, the API key that made them is revoked, or the session ends; connections that are open then are closed.',
   fields: (t) => ({
     cdpUrl: t.string({
+      extensions: COST.link,
       description:
         'For chromium.connectOverCDP of Playwright, puppeteer.connect as browserWSEndpoint, and every other client of the Chrome DevTools Protocol. With http instead of ws (https instead of wss), it serves /json/version. Anyone who has it has full control of the session’s pages. A connection that is open when the link expires is closed with code 4403. Several clients can connect at once, and reconnect; when one disconnects, or closes the browser, the session continues. docs/connecting.md lists the commands that are refused.',
       resolve: ({ session, terms }, _, { links }) => {
@@ -27,6 +29,7 @@ const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
       },
     }),
     liveViewUrl: t.string({
+      extensions: COST.link,
       authScopes: NEEDS.read,
       description:
         'Opens the live view of the session in a browser, and nothing else of it; with input if the API key has the scope WRITE. Errors: FORBIDDEN (the key lacks READ).',

@@ -18,10 +18,11 @@ import {
 import type { Logger } from 'pino'
 import { readingFor, type Reader } from '../../async/current-reader.ts'
 import type { DeliverySpace } from '../../domain/log/reading/delivery.ts'
-import { cutText, ISSUE_LIMITS } from '../../domain/kernel/errors.ts'
+import { cutText, ISSUE_LIMITS, type TabwireError } from '../../domain/kernel/errors.ts'
 import { OperationReads, RESPONSE_LIMITS, ResponseTooLarge } from '../../domain/log/reading/operation-reads.ts'
 import type { Principal } from '../../domain/kernel/principal.ts'
-import { createContext, type Domain } from '../../schema/base/context.ts'
+import { createContext, type Context, type Domain } from '../../schema/base/context.ts'
+import { TooManyFailures } from '../../schema/base/failures.ts'
 import { schema } from '../../schema/schema.ts'
 import { badUserInput, maskError, maskResult, refusal, requestError } from '../base/graphql-errors.ts'
 import { isParsingAborted, isValidationAborted } from './graphql-js-errors.ts'
@@ -136,8 +137,9 @@ export class GraphqlOperations {
     })
     if (type !== 'subscription') {
       const reads = new OperationReads({ signal, space })
-      const result = await executeRootSelectionSet(withContext(validated, reads))
-      const finished = await this.#finish(result, signal)
+      const args = withContext(validated, reads)
+      const result = await executeRootSelectionSet(args)
+      const finished = await this.#finish(result, args, signal)
       reader.onResult?.(finished.bytes)
       reads.done()
       return finished.result
@@ -146,7 +148,7 @@ export class GraphqlOperations {
     const newReads = () => new OperationReads({ signal, space, waits: false })
     const subscription = withContext(validated as ValidatedSubscriptionArgs, newReads())
     const source = await createSourceEventStream(subscription)
-    if (!(Symbol.asyncIterator in source)) return (await this.#finish(source, signal)).result
+    if (!(Symbol.asyncIterator in source)) return (await this.#finish(source, subscription, signal)).result
     let isTooLarge = false
     let reads: OperationReads | null = null
     const results = mapSourceToResponseEvent(subscription, source, async (event) => {
@@ -155,7 +157,7 @@ export class GraphqlOperations {
       reads = newReads()
       const args = withContext(event, reads)
       const result = await readingFor(this.#storeReader(operation, reader), () => executeSubscriptionEvent(args))
-      const finished = await this.#finish(result, signal)
+      const finished = await this.#finish(result, args, signal)
       isTooLarge = finished.isTooLarge
       return finished.result
     })
@@ -167,13 +169,18 @@ export class GraphqlOperations {
   }
 
   /** A result that can be sent, and its size. */
-  async #finish(result: ExecutionResult, signal: AbortSignal): Promise<FinishedResult> {
+  async #finish(
+    result: ExecutionResult,
+    { contextValue }: ValidatedExecutionArgs,
+    signal: AbortSignal,
+  ): Promise<FinishedResult> {
     // The client has left, and aborted work is not a fault.
     if (signal.aborted) return { result: { data: null }, bytes: 0, isTooLarge: false }
+    if ((contextValue as Context).failures.areTooMany) return refused(new TooManyFailures())
     const masked = maskResult(result, this.#logger)
     const bytes = await sizeOfResponse(masked, RESPONSE_LIMITS.responseBytes)
     if (bytes !== null) return { result: masked, bytes, isTooLarge: false }
-    return { result: { data: null, errors: [refusal(new ResponseTooLarge())] }, bytes: 0, isTooLarge: true }
+    return refused(new ResponseTooLarge())
   }
 
   /** Transports would expose the message of an error that an iterator throws, so none is thrown. */
@@ -241,6 +248,10 @@ export class GraphqlOperations {
     }
     return document
   }
+}
+
+function refused(why: TabwireError): FinishedResult {
+  return { result: { data: null, errors: [refusal(why)] }, bytes: 0, isTooLarge: true }
 }
 
 /** What is kept of a request while its operation runs, in characters. Clients choose each of its members. */
