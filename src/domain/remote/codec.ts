@@ -35,7 +35,8 @@ export function encode(value: unknown): Uint8Array {
 }
 
 export function decode(bytes: Uint8Array): unknown {
-  const buffer = Buffer.from(bytes)
+  // A view: byte arrays are copied out of it below.
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let read = 0
   const next = (): Buffer => {
     const start = read + LENGTH_BYTES
