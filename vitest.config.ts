@@ -13,10 +13,15 @@ const SHARED = [
   'test/client/{event-stream-client,log-reader}.test.ts',
   'test/{async,contracts,dashboard,domain,server}/**/*.test.ts',
   'test/adapters/{chat-model,oidc,postgres}/*.test.ts',
-  'test/adapters/egress/{handshake,names,outcome-budget,tunnel,upstream}.test.ts',
+  'test/adapters/egress/{close-frames,handshake,names,outcome-budget,tunnel,upstream}.test.ts',
   'test/adapters/playwright/{answers,browser-end,browser-pipe,cdp-commands,client-folder,client-relay,connection-outcomes}.test.ts',
   'test/adapters/playwright/{dialogs,download-handover,odd-events,plain-file,release-barrier,trace-part,webm}.test.ts',
-  'test/e2e/{artifact-lists,graphql-errors,graphql-nodes,oauth,session-list}.test.ts',
+  'test/adapters/playwright/{body-recorder,body-text,browser-priority,client-action-recorder}.test.ts',
+  'test/adapters/playwright/{client-command,client-uploads,crash-watch,draft-queue,fair-scheduler,frame-stream}.test.ts',
+  'test/adapters/playwright/{left-requests,navigation-watch,network-cookies,unknown-picture-size,worker-release}.test.ts',
+  'test/e2e/{anonymous-clients,artifact-lists,connect-workers,crowds-of-reads,graphql-auth,graphql-errors}.test.ts',
+  'test/e2e/{graphql-http-audits,graphql-nodes,http-credentials,oauth,reported-at-end,requests-at-end}.test.ts',
+  'test/e2e/{dashboard-streams,service-worker-answers,session-list,worker-options}.test.ts',
 ]
 
 export default defineConfig({
@@ -33,7 +38,10 @@ export default defineConfig({
     execArgv: ['--import', join(import.meta.dirname, 'scripts', 'drizzle-imports.mjs')],
     projects: [
       // One process a worker imports the code, and compiles the embedded database, once for all of its files.
-      { extends: true, test: { name: 'shared', include: SHARED, isolate: false } },
+      {
+        extends: true,
+        test: { name: 'shared', include: SHARED, isolate: false, setupFiles: 'test/support/shared-process.ts' },
+      },
       { extends: true, test: { name: 'own', include: ['test/**/*.test.ts'], exclude: [...SHARED, 'test/clients/**'] } },
     ],
   },
