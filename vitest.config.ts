@@ -35,7 +35,12 @@ export default defineConfig({
     expect: { poll: WAIT_LIMITS },
     // Two cores: more files at once only make real browsers slower.
     maxWorkers: 2,
-    execArgv: ['--import', join(import.meta.dirname, 'scripts', 'drizzle-imports.mjs')],
+    execArgv: [
+      // To optimize the embedded database takes longer than tests use it.
+      '--liftoff-only',
+      '--import',
+      join(import.meta.dirname, 'scripts', 'drizzle-imports.mjs'),
+    ],
     projects: [
       // One process a worker imports the code, and compiles the embedded database, once for all of its files.
       {
