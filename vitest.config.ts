@@ -19,9 +19,14 @@ const SHARED = [
   'test/adapters/playwright/{body-recorder,body-text,browser-priority,client-action-recorder}.test.ts',
   'test/adapters/playwright/{client-command,client-uploads,crash-watch,draft-queue,fair-scheduler,frame-stream}.test.ts',
   'test/adapters/playwright/{left-requests,navigation-watch,network-cookies,unknown-picture-size,worker-release}.test.ts',
-  'test/e2e/{anonymous-clients,artifact-lists,connect-workers,crowds-of-reads,graphql-auth,graphql-errors}.test.ts',
-  'test/e2e/{graphql-http-audits,graphql-nodes,http-credentials,oauth,reported-at-end,requests-at-end}.test.ts',
-  'test/e2e/{dashboard-streams,service-worker-answers,session-list,worker-options}.test.ts',
+  'test/e2e/{action-turns,anonymous-clients,artifact-downloads,artifact-links,artifact-lists,artifact-s3}.test.ts',
+  'test/e2e/{artifact-uploads,blocked-steps,bodies,connect-bridge,connect-contexts,connect-files}.test.ts',
+  'test/e2e/{connect-idle,connect-resources,connect-workers,connect-worlds,crowds-of-reads,dashboard-bodies}.test.ts',
+  'test/e2e/{dashboard-live-link,dashboard-s3,dashboard-streams,dashboard-values,error-counts}.test.ts',
+  'test/e2e/{event-source-messages,graphql-auth,graphql-errors,graphql-http-audits,graphql-nodes}.test.ts',
+  'test/e2e/{http-credentials,live-log,live-view-link,log-export,navigation-errors,navigation-timeouts}.test.ts',
+  'test/e2e/{oauth,reported-at-end,requests-at-end,service-worker-answers,session-list,task-failures}.test.ts',
+  'test/e2e/{typed-secrets,web-socket-messages,whole-entries,worker-options}.test.ts',
 ]
 
 export default defineConfig({
