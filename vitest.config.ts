@@ -13,10 +13,20 @@ const SHARED = [
   'test/client/{event-stream-client,log-reader}.test.ts',
   'test/{async,contracts,dashboard,domain,server}/**/*.test.ts',
   'test/adapters/{chat-model,oidc,postgres}/*.test.ts',
-  'test/adapters/egress/{handshake,names,outcome-budget,tunnel,upstream}.test.ts',
+  'test/adapters/egress/{close-frames,handshake,names,outcome-budget,tunnel,upstream}.test.ts',
   'test/adapters/playwright/{answers,browser-end,browser-pipe,cdp-commands,client-folder,client-relay,connection-outcomes}.test.ts',
   'test/adapters/playwright/{dialogs,download-handover,odd-events,plain-file,release-barrier,trace-part,webm}.test.ts',
-  'test/e2e/{artifact-lists,graphql-errors,graphql-nodes,oauth,session-list}.test.ts',
+  'test/adapters/playwright/{body-recorder,body-text,browser-priority,client-action-recorder}.test.ts',
+  'test/adapters/playwright/{client-command,client-uploads,crash-watch,draft-queue,fair-scheduler,frame-stream}.test.ts',
+  'test/adapters/playwright/{left-requests,navigation-watch,network-cookies,unknown-picture-size,worker-release}.test.ts',
+  'test/e2e/{action-turns,anonymous-clients,artifact-downloads,artifact-links,artifact-lists,artifact-s3}.test.ts',
+  'test/e2e/{artifact-uploads,blocked-steps,bodies,connect-bridge,connect-contexts,connect-files}.test.ts',
+  'test/e2e/{connect-idle,connect-resources,connect-workers,connect-worlds,crowds-of-reads,dashboard-bodies}.test.ts',
+  'test/e2e/{dashboard-live-link,dashboard-s3,dashboard-streams,dashboard-values,error-counts}.test.ts',
+  'test/e2e/{event-source-messages,graphql-auth,graphql-errors,graphql-http-audits,graphql-nodes}.test.ts',
+  'test/e2e/{http-credentials,live-log,live-view-link,log-export,navigation-errors,navigation-timeouts}.test.ts',
+  'test/e2e/{oauth,reported-at-end,requests-at-end,service-worker-answers,session-list,task-failures}.test.ts',
+  'test/e2e/{typed-secrets,web-socket-messages,whole-entries,worker-options}.test.ts',
 ]
 
 export default defineConfig({
@@ -30,10 +40,18 @@ export default defineConfig({
     expect: { poll: WAIT_LIMITS },
     // Two cores: more files at once only make real browsers slower.
     maxWorkers: 2,
-    execArgv: ['--import', join(import.meta.dirname, 'scripts', 'drizzle-imports.mjs')],
+    execArgv: [
+      // To optimize the embedded database takes longer than tests use it.
+      '--liftoff-only',
+      '--import',
+      join(import.meta.dirname, 'scripts', 'drizzle-imports.mjs'),
+    ],
     projects: [
       // One process a worker imports the code, and compiles the embedded database, once for all of its files.
-      { extends: true, test: { name: 'shared', include: SHARED, isolate: false } },
+      {
+        extends: true,
+        test: { name: 'shared', include: SHARED, isolate: false, setupFiles: 'test/support/shared-process.ts' },
+      },
       { extends: true, test: { name: 'own', include: ['test/**/*.test.ts'], exclude: [...SHARED, 'test/clients/**'] } },
     ],
   },

@@ -29,7 +29,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
   const onWorker = (message: unknown) => workers.push((message as { worker: Worker }).worker)
   beforeEach(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'tw-outage-'))
-    await seedEmbeddedDatabase(dataDir)
+    await seedEmbeddedDatabase(dataDir, { isDurable: true })
     workers = []
     subscribe('worker_threads', onWorker)
   })

@@ -28,7 +28,7 @@ const socketDirectories = () => readdirSync(tmpdir()).filter((name) => name.star
 describe('the store on the embedded database', () => {
   describeStore(async () => {
     const dataDir = await temporary()
-    await seedEmbeddedDatabase(dataDir)
+    await seedEmbeddedDatabase(dataDir, { isDurable: true })
     const store = await openStore(EMBEDDED, { dataDir, logger })
     return {
       store,
@@ -49,7 +49,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
   afterEach(() => rm(dataDir, { recursive: true, force: true }))
 
   test('keeps what was committed over a kill -9 in the midst of writing', async () => {
-    await seedEmbeddedDatabase(dataDir)
+    await seedEmbeddedDatabase(dataDir, { isDurable: true })
     const writer = spawn(process.execPath, [join(import.meta.dirname, 'store-writer.ts'), dataDir], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
@@ -76,7 +76,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
   })
 
   test("keeps everything over an orderly end, behind a socket that is nobody else's", async () => {
-    await seedEmbeddedDatabase(dataDir)
+    await seedEmbeddedDatabase(dataDir, { isDurable: true })
     const first = await openStore(EMBEDDED, { dataDir, logger })
     const [socket] = socketDirectories()
     expect((await stat(join(tmpdir(), socket!))).mode & 0o777).toBe(0o700)
@@ -116,7 +116,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
   })
 
   test('ends while a statement runs that does not, and keeps what was committed', async () => {
-    await seedEmbeddedDatabase(dataDir)
+    await seedEmbeddedDatabase(dataDir, { isDurable: true })
     const database = await openDatabase(EMBEDDED, { dataDir, logger })
     await database.pool.query('create table kept as select 1 as one')
     const outcome = database.pool.query('select pg_sleep(600)').then(
@@ -134,7 +134,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
   })
 
   test('fails the calls that it is at when it dies', async () => {
-    await seedEmbeddedDatabase(dataDir)
+    await seedEmbeddedDatabase(dataDir, { isDurable: true })
     const workers: Worker[] = []
     const onWorker = (message: unknown) => workers.push((message as { worker: Worker }).worker)
     subscribe('worker_threads', onWorker)
@@ -149,7 +149,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
   })
 
   test('removes what a killed server left, and nothing that somebody beyond its sight still uses', async () => {
-    await seedEmbeddedDatabase(dataDir)
+    await seedEmbeddedDatabase(dataDir, { isDurable: true })
     // Greater than any possible process id.
     const names = ['live', 'new', 'old'].map((kind) => `tabwire-db-99999999-${kind}-${randomUUID()}`)
     const [live, young, old] = names.map((name) => join(tmpdir(), name)) as [string, string, string]
@@ -168,7 +168,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
   })
 
   test('is vacuumed, analyzed and checkpointed when it is due', async () => {
-    await seedEmbeddedDatabase(dataDir)
+    await seedEmbeddedDatabase(dataDir, { isDurable: true })
     // Without space its own rounds do nothing, which would take what is due from those below.
     const database = await openDatabase(EMBEDDED, { dataDir, logger, hasSpace: () => false })
     const { pool } = database

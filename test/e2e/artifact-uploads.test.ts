@@ -4,7 +4,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { artifactApi, ARTIFACT, type ArtifactData } from '../support/artifact-api.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
@@ -161,10 +161,10 @@ describe('the quota', () => {
   test('is told before a byte is taken, where the length is known, and in the middle where not', async () => {
     await clear()
     const disk = await watchDisk()
+    onTestFinished(() => disk.close())
     const known = await put((await api.ticket(sessionId, 'known')).url, randomBytes(QUOTA + 1))
     expect([known.status, await known.json()]).toMatchObject([413, { error: { code: 'QUOTA_EXCEEDED' } }])
     expect(disk.written).toBe(0)
-    disk.close()
     const chunk = randomBytes(100_000)
     const endless = Readable.from(
       (function* () {
