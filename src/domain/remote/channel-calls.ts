@@ -15,8 +15,12 @@ interface Pending {
   reject(error: unknown): void
 }
 
-/** Poll interval for a client with unsent data. */
-const UNSENT_LOOK_MS = 50
+/**
+ * What a client has taken is reported once it is this much, or after a while: a report of each message would be a message
+ * more for every answer of the browser. It is small beside what a client may leave unread.
+ */
+const REPORT_BYTES = 256 * 1024
+const REPORT_MS = 50
 
 /** A client is not read while this much of what it sent is on its way. */
 const MAX_ON_THE_WAY = 1024 * 1024
@@ -234,7 +238,8 @@ class FarClientOf {
   #pieces: Uint8Array[] = []
   #isPausedThere = false
   #isPaused = false
-  #looking: NodeJS.Timeout | undefined
+  #takenBytes = 0
+  #reporting: NodeJS.Timeout | undefined
 
   constructor(id: number, client: CdpClient, channel: MachineChannel) {
     this.#id = id
@@ -248,7 +253,9 @@ class FarClientOf {
       this.#client.send(this.#pieces)
       this.#pieces = []
     }
-    this.#reportTaken(bytes.byteLength)
+    this.#takenBytes += bytes.byteLength
+    if (this.#takenBytes >= REPORT_BYTES) this.#report()
+    else this.#reportLater()
   }
 
   pause(): void {
@@ -271,14 +278,22 @@ class FarClientOf {
   }
 
   close(code: number, reason: string): void {
-    clearTimeout(this.#looking)
+    clearTimeout(this.#reporting)
     this.#client.close(code, reason)
   }
 
-  #reportTaken(bytes: number): void {
+  #reportLater(): void {
+    this.#reporting ??= setTimeout(() => this.#report(), REPORT_MS).unref()
+  }
+
+  #report(): void {
+    clearTimeout(this.#reporting)
+    this.#reporting = undefined
     const { unsentBytes } = this.#client
+    const bytes = this.#takenBytes
+    this.#takenBytes = 0
     this.#channel.send(encode({ say: 'TAKEN', id: this.#id, bytes, unsentBytes } satisfies Request))
-    clearTimeout(this.#looking)
-    if (unsentBytes > 0) this.#looking = setTimeout(() => this.#reportTaken(0), UNSENT_LOOK_MS).unref()
+    // Nothing else would say when the rest is sent.
+    if (unsentBytes > 0) this.#reportLater()
   }
 }
