@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { v7 as uuidv7 } from 'uuid'
 import { InProcessBus } from '../../src/adapters/bus/in-process.ts'
 import { CapacityQueue } from '../../src/domain/kernel/capacity-queue.ts'
@@ -106,6 +106,29 @@ test('a start that was claimed while the machine shuts down is left to others be
   expect(await store.findSession(id)).toMatchObject(NO_HOLDER)
   expect([begun, slots.live]).toEqual([[], 0])
   await removeWaiting(id)
+})
+
+test('the queue is asked again after a claim only while others wait', async () => {
+  let asked = 0
+  // Without what it looks for by itself.
+  vi.useFakeTimers({ toFake: ['setInterval'] })
+  claims = claimsOver({ ...store, claimStart: (claimant) => ((asked += 1), store.claimStart(claimant)) })
+  claims.open()
+  vi.useRealTimers()
+  await claims.look()
+  const [before, first] = [asked, await queue()]
+  await claims.look()
+  expect([begun, asked - before]).toEqual([[first], 1])
+})
+
+test('all that wait are claimed at one look, as far as there are slots', async () => {
+  const [first, second, third] = [await queue(), await queue(), await queue()]
+  claims = claimsOver(store)
+  claims.open()
+  await claims.look()
+  expect(begun).toEqual([first, second])
+  await claims.close()
+  await removeWaiting(third)
 })
 
 test('starts are noticed without wake-ups while NATS is away', async () => {

@@ -4,8 +4,12 @@ import type { MachineChannel } from '../../ports/machines/machine-link.ts'
 import type { Request } from './call-messages.ts'
 import { encode } from './codec.ts'
 
-/** Poll interval for a client with unsent data. */
-const UNSENT_LOOK_MS = 50
+/**
+ * What a client has taken is reported once it is this much, or after a while: a report of each message would be a message
+ * more for every answer of the browser. It is small beside what a client may leave unread.
+ */
+const REPORT_BYTES = 256 * 1024
+const REPORT_MS = 50
 /** A client is not read, and no more of its messages is sent, while this much is on its way. */
 const MAX_ON_THE_WAY = 1024 * 1024
 /** Longer messages are sent in pieces of this size: each takes less than a millisecond at either end. */
@@ -35,7 +39,8 @@ export class NearClient {
   #pieces: Uint8Array[] = []
   #isPausedThere = false
   #isPaused = false
-  #looking: NodeJS.Timeout | undefined
+  #takenBytes = 0
+  #reporting: NodeJS.Timeout | undefined
   #sendsPieces = false
   /** Messages that are being sent in pieces, and those behind them. */
   readonly #waiting: Waiting[] = []
@@ -79,7 +84,9 @@ export class NearClient {
       this.#client.send(this.#pieces)
       this.#pieces = []
     }
-    this.#reportTaken(bytes.byteLength)
+    this.#takenBytes += bytes.byteLength
+    if (this.#takenBytes >= REPORT_BYTES) this.#reportTaken()
+    else this.#reportTakenLater()
   }
 
   pause(): void {
@@ -104,13 +111,13 @@ export class NearClient {
 
   close(code: number, reason: string): void {
     this.stop()
-    clearTimeout(this.#looking)
     this.#client.close(code, reason)
   }
 
   /** It has left: nothing more of it is sent. */
   stop(): void {
     this.#isStopped = true
+    clearTimeout(this.#reporting)
     for (const { taken } of this.#waiting.splice(0)) taken()
     this.#proceed()
   }
@@ -151,11 +158,19 @@ export class NearClient {
     return this.#waiting.length > 0 && !this.#isHeldUp
   }
 
-  #reportTaken(bytes: number): void {
+  #reportTakenLater(): void {
+    if (!this.#isStopped) this.#reporting ??= setTimeout(() => this.#reportTaken(), REPORT_MS).unref()
+  }
+
+  #reportTaken(): void {
+    clearTimeout(this.#reporting)
+    this.#reporting = undefined
     const { unsentBytes } = this.#client
+    const bytes = this.#takenBytes
+    this.#takenBytes = 0
     this.#report({ say: 'TAKEN', id: this.#id, bytes, unsentBytes })
-    clearTimeout(this.#looking)
-    if (unsentBytes > 0) this.#looking = setTimeout(() => this.#reportTaken(0), UNSENT_LOOK_MS).unref()
+    // Nothing else would say when the rest is sent.
+    if (unsentBytes > 0) this.#reportTakenLater()
   }
 
   #report(request: Request): void {

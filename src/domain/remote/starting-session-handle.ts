@@ -23,6 +23,7 @@ import type {
 } from '../sessions/session-handle.ts'
 import { endWaiting, type WaitingStore } from '../starts/end-waiting.ts'
 import { MachineUnreachable } from './machine-unreachable.ts'
+import { SessionNews } from './session-news.ts'
 
 export interface StartingSessionOptions {
   store: WaitingStore & Pick<Store, 'findSession' | 'patchSession' | 'deleteStarts'>
@@ -40,8 +41,6 @@ export interface StartingSessionOptions {
 
 /** How long a call waits for a machine: as long as startSession. */
 const WAIT_MS = 30_000
-/** Wake-ups make up for most of it. */
-const POLL_MS = 500
 
 /** No machine had a slot in time. */
 class StartTimeout extends TabwireError {
@@ -71,6 +70,7 @@ export class StartingSessionHandle implements SessionHandle {
 
   async reached(state: 'RUNNING' | 'LOADED', signal: AbortSignal): Promise<SessionSnapshot> {
     using deadline = new Deadline(WAIT_MS, [signal])
+    using news = new SessionNews(this.#options.bus, this.sessionId)
     for (;;) {
       const record = await this.#find()
       if (isEnded(record.status) || deadline.signal.aborted) return snapshotOf(record)
@@ -78,7 +78,7 @@ export class StartingSessionHandle implements SessionHandle {
       // A machine that is lost meanwhile leaves the session to another one.
       const reached = handle && (await unlessGone(handle.reached(state, deadline.signal)))
       if (reached && reached.status !== 'CREATING') return reached
-      await this.#untilNews(deadline.signal)
+      await news.next(deadline.signal)
     }
   }
 
@@ -246,6 +246,7 @@ export class StartingSessionHandle implements SessionHandle {
       Record<'held', (handle: SessionHandle) => Promise<T | null>>,
   ): Promise<T> {
     using deadline = new Deadline(WAIT_MS, [signal])
+    using news = new SessionNews(this.#options.bus, this.sessionId)
     for (;;) {
       const record = await this.#find()
       if (isEnded(record.status)) throw new SessionNotRunning()
@@ -253,7 +254,7 @@ export class StartingSessionHandle implements SessionHandle {
       const result = record.machineId === NO_HOLDER.machineId ? await waiting(record) : handle && (await held(handle))
       if (result !== null) return result
       if (deadline.signal.aborted) throw new StartTimeout('The session is being moved between machines. Try again.')
-      await this.#untilNews(deadline.signal)
+      await news.next(deadline.signal)
     }
   }
 
@@ -261,13 +262,6 @@ export class StartingSessionHandle implements SessionHandle {
     const record = await this.#options.store.findSession(this.sessionId)
     if (!record) throw new NotFound('session')
     return record
-  }
-
-  async #untilNews(signal: AbortSignal): Promise<void> {
-    const news = Promise.withResolvers<void>()
-    const unsubscribe = this.#options.bus.subscribe(this.sessionId, news.resolve)
-    await Deadline.isMet(news.promise, POLL_MS, signal)
-    unsubscribe()
   }
 }
 

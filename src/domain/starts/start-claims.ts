@@ -119,6 +119,7 @@ export class StartClaims {
     }
   }
 
+  /** True: there may be another one to claim. */
   async #claim(): Promise<boolean> {
     const { store, slots, warm } = this.#options
     const holder = this.#options.holder()
@@ -140,7 +141,8 @@ export class StartClaims {
     const { sessionId } = claimed
     const begun = this.#begin(claimed, holder, place).finally(() => this.#beginning.delete(sessionId))
     this.#beginning.set(sessionId, begun)
-    return true
+    // What is queued from now on wakes this machine.
+    return othersWait
   }
 
   /** Never rejects. */

@@ -10,6 +10,7 @@ import {
 import type { SessionRecord } from '../../../ports/sessions/session-record.ts'
 import type { InsertSessionOutcome } from '../../../ports/store/store.ts'
 import { asAppendError, asStoreError } from '../base/database-errors.ts'
+import { statementName } from '../base/prepared-statements.ts'
 import { recordOfRow } from '../base/session-rows.ts'
 import { sessions, sessionStarts } from '../base/tables.ts'
 import { arraysOfEntries } from '../entries/entry-arrays.ts'
@@ -156,7 +157,7 @@ export function createStartRows(
     throw asStoreError(error)
   }
   const query = <T extends pg.QueryResultRow>(text: string, values: unknown[] = []) =>
-    pool.query<T>(text, values).catch(fail)
+    pool.query<T>({ name: statementName(text), text, values }).catch(fail)
 
   /** Its own row from an earlier attempt, or a session with the same key. */
   const findExisting = async ({ id, owner, idempotencyKey }: SessionRecord): Promise<InsertSessionOutcome | null> => {
@@ -279,7 +280,7 @@ async function inTransaction(pool: pg.Pool, text: string, values: unknown[]): Pr
   }
   try {
     await client.query(BEGIN)
-    const { rows } = await client.query<Admission>(text, values)
+    const { rows } = await client.query<Admission>({ name: statementName(text), text, values })
     await client.query('commit')
     client.release()
     return rows[0]!
