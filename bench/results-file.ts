@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 const PATH = fileURLToPath(new URL('./RESULTS.md', import.meta.url))
 
 /** Sections that other programs than `npm run bench` write, in the order in which the file has them. */
-const HEADINGS = ['## Several machines', '## Faults'] as const
+const HEADINGS = ['## Several machines', '## Faults', '## Faults of several machines'] as const
 type Heading = (typeof HEADINGS)[number]
 
 const read = () => (existsSync(PATH) ? readFileSync(PATH, 'utf8') : '')
@@ -38,3 +38,5 @@ export const writeBenchmarks = (text: string): void => write('benchmarks', text)
 export const writeMachines = (section: string): void => write('## Several machines', section)
 /** The section with its heading. */
 export const writeFaults = (section: string): void => write('## Faults', section)
+/** The section with its heading. */
+export const writeMachineFaults = (section: string): void => write('## Faults of several machines', section)

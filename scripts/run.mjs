@@ -66,7 +66,7 @@ const TASKS = {
     run: (args) => node(inRoot('bench/cluster/main.ts'), ...args),
   },
   faults: {
-    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, server: false, clients: false },
+    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, server: true, clients: false },
     run: (args) => node(inRoot('bench/faults/main.ts'), ...args),
   },
   check: {

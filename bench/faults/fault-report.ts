@@ -1,9 +1,12 @@
 import type { Outcome, StageKind } from './stage.ts'
 
-/** Results of one kind of fault, over all its tries on one database. */
+/** What the faults are of: one server on a kind of database, or several machines. */
+export type FaultPlace = StageKind | 'machines'
+
+/** Results of one kind of fault, over all its tries in one place. */
 export interface FaultRecord {
   name: string
-  database: StageKind
+  database: FaultPlace
   tried: number
   survived: number
   lost: number
@@ -14,13 +17,16 @@ export interface FaultRecord {
   failures: string[]
 }
 
+/** All faults of one place. */
 export interface FaultRun {
+  place: FaultPlace
   seed: number
   seconds: number
   records: readonly FaultRecord[]
   /** Faults that are impossible here, each with the reason. */
   skipped: readonly string[]
-  peakMegabytes: Readonly<Partial<Record<StageKind, number>>>
+  /** Of a server. */
+  peakMegabytes: number
   /** Processes and folders left behind by the servers. */
   leftBehind: number
 }
@@ -50,58 +56,79 @@ export function isClean({ records, leftBehind }: FaultRun): boolean {
 
 const milliseconds = (value: number | null) => (value === null ? '–' : `${Math.round(value)} ms`)
 
-export function summaryOf(run: FaultRun): string {
-  const { records, leftBehind, peakMegabytes } = run
+export function summaryOf(runs: readonly FaultRun[]): string {
+  const records = runs.flatMap((run) => run.records)
   const p99s = records.flatMap(({ worstP99 }) => worstP99 ?? [])
-  const peaks = Object.entries(peakMegabytes).map(([kind, megabytes]) => `${megabytes} MB (${kind})`)
+  const peaks = runs.map(({ place, peakMegabytes }) => `${peakMegabytes} MB (${place})`)
+  const leftBehind = runs.reduce((all, run) => all + run.leftBehind, 0)
   return [
     `${sum(records, ({ survived }) => survived)} of ${sum(records, ({ tried }) => tried)} faults survived`,
     `${sum(records, ({ lost }) => lost)} entries lost`,
     `${sum(records, ({ disorder }) => disorder)} out of order`,
     `${sum(records, ({ leaks }) => leaks) + leftBehind} leaks`,
-    `worst neighbor p99 ${milliseconds(p99s.length === 0 ? null : Math.max(...p99s))}`,
-    `peak memory of the server ${peaks.join(', ')}`,
+    ...(p99s.length > 0 ? [`worst neighbor p99 ${milliseconds(Math.max(...p99s))}`] : []),
+    `peak memory of a server ${peaks.join(', ')}`,
   ].join('; ')
 }
 
-const HEADINGS = [
-  'fault',
-  'database',
-  'survived / tried',
-  'entries lost',
-  'out of order',
-  'leaks',
-  'worst neighbor p99',
-]
+/** Of the table of a section. */
+interface Column {
+  heading: string
+  of(record: FaultRecord): string | number
+}
 
-/** The section of bench/RESULTS.md. */
-export function faultSection(run: FaultRun): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const rows = run.records.map((record) =>
-    line([
-      record.name,
-      record.database,
-      `${record.survived} / ${record.tried}`,
-      String(record.lost),
-      String(record.disorder),
-      String(record.leaks),
-      milliseconds(record.worstP99),
-    ]),
-  )
-  const failures = run.records.flatMap(({ name, database, failures: reasons }) =>
+const COUNTS: readonly Column[] = [
+  { heading: 'survived / tried', of: ({ survived, tried }) => `${survived} / ${tried}` },
+  { heading: 'entries lost', of: ({ lost }) => lost },
+  { heading: 'out of order', of: ({ disorder }) => disorder },
+  { heading: 'leaks', of: ({ leaks }) => leaks },
+]
+const NAME: Column = { heading: 'fault', of: ({ name }) => name }
+const DATABASE: Column = { heading: 'database', of: ({ database }) => database }
+const NEIGHBOR: Column = { heading: 'worst neighbor p99', of: ({ worstP99 }) => milliseconds(worstP99) }
+
+function section(heading: string, runs: readonly FaultRun[], columns: readonly Column[], explained: string): string {
+  const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`
+  const records = runs.flatMap((run) => run.records)
+  const rows = records.map((record) => line(columns.map(({ of }) => of(record))))
+  const failures = records.flatMap(({ name, database, failures: reasons }) =>
     [...new Set(reasons)].map((reason) => `- **${name}** (${database}): ${reason}`),
   )
-  const skipped = run.skipped.map((reason) => `- Not tried: ${reason}`)
-  return `## Faults
+  const skipped = runs.flatMap((run) => run.skipped.map((reason) => `- Not tried: ${reason}`))
+  const seconds = runs.reduce((all, run) => all + run.seconds, 0)
+  const headings = columns.map((column) => column.heading)
+  return `## ${heading}
 
-Written by \`npm run faults\` (seed ${run.seed}, ${Math.round(run.seconds / 60)} minutes). ${summaryOf(run)}.
+Written by \`npm run faults\` (seed ${runs[0]!.seed}, ${Math.round(seconds / 60)} minutes). ${summaryOf(runs)}.
 
-A fault is survived when the server is ready again, a new session can be started and heard, sessions that the fault was not
-meant for still run, and those that it was meant for ended with the reason that is true. Entries are lost when a
-subscriber had seen them and the log does not hold them, or when lines that a page numbered are neither in the log nor counted as dropped.
+${explained}
 
-${[line(HEADINGS), line(HEADINGS.map(() => '---')), ...rows].join('\n')}
+${[line(headings), line(headings.map(() => '---')), ...rows].join('\n')}
 
 ${[...failures, ...skipped].join('\n')}
 `.replace(/\n+$/, '\n')
 }
+
+/** The section of bench/RESULTS.md about one server. */
+export const faultSection = (runs: readonly FaultRun[]): string =>
+  section(
+    'Faults',
+    runs,
+    [NAME, DATABASE, ...COUNTS, NEIGHBOR],
+    `A fault is survived when the server is ready again, a new session can be started and heard, sessions that the fault was not
+meant for still run, and those that it was meant for ended with the reason that is true. Entries are lost when a
+subscriber had seen them and the log does not hold them, or when lines that a page numbered are neither in the log nor counted as dropped.`,
+  )
+
+/** The section of bench/RESULTS.md about several machines. */
+export const machineFaultSection = (run: FaultRun): string =>
+  section(
+    'Faults of several machines',
+    [run],
+    [NAME, ...COUNTS],
+    `Storms over three machines: up to four faults each, which overlap, while clients start sessions, act on them and follow their logs on
+every machine. A storm is survived when all machines are alive again, every session of a machine that was not hit continues, each of
+them acts and is followed through every machine, every session has one end, and its log is the same on all of them, with every entry
+that any follower had, in its order. No page was opened by two browsers, no action was carried out twice, and no session changed its owner once it
+ran. What a storm lost is counted at the first of its faults.`,
+  )

@@ -2,25 +2,34 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
 import { processes } from '../../test/support/browser-processes.ts'
-import { commandEnvironment, startTabwire, type Finished, type RunningCommand } from '../../test/support/command.ts'
+import { commandEnvironment, startProgram, type Finished, type RunningCommand } from '../../test/support/command.ts'
 import { GraphqlClient } from '../graphql-client.ts'
 import { eventually } from './eventually.ts'
 
 const START_MS = 120_000
+const ROOT = join(import.meta.dirname, '..', '..')
+
+/** What is run: the sources, or the bundle that `npm start` serves, which starts in less time. */
+const PROGRAMS = {
+  sources: [join(ROOT, 'bin', 'tabwire.mjs'), 'serve'],
+  bundle: [join(ROOT, 'scripts', 'run.mjs'), 'start'],
+}
 
 /** `tabwire serve` in a separate process, which can be killed, stopped and restarted with the same data. */
 export class FaultyServer {
   readonly dataDir: string
   readonly #environment: Record<string, string>
+  readonly #program: readonly string[]
   #command: RunningCommand | null = null
   #url = ''
   #client: GraphqlClient | null = null
   peakMegabytes = 0
   #sampler: NodeJS.Timeout | undefined
 
-  constructor(dataDir: string, environment: Record<string, string>) {
+  constructor(dataDir: string, environment: Record<string, string>, program: keyof typeof PROGRAMS = 'sources') {
     this.dataDir = dataDir
     this.#environment = environment
+    this.#program = PROGRAMS[program]
   }
 
   get url(): string {
@@ -32,7 +41,7 @@ export class FaultyServer {
   }
 
   get apiKey(): string {
-    return readFileSync(join(this.dataDir, 'api-key'), 'utf8').trim()
+    return this.#environment['TABWIRE_API_KEY'] ?? readFileSync(join(this.dataDir, 'api-key'), 'utf8').trim()
   }
 
   /** Over HTTP; replaced by each start. */
@@ -50,7 +59,8 @@ export class FaultyServer {
   }
 
   async start(): Promise<void> {
-    this.#command = startTabwire(['serve'], commandEnvironment(this.dataDir, this.#environment))
+    const environment = commandEnvironment(this.dataDir, this.#environment)
+    this.#command = startProgram(process.execPath, this.#program, environment)
     const [, url] = await this.#command.printed(/Tabwire listens on (http:\S+)/)
     this.#url = url!
     this.#client = new GraphqlClient(this.#url, this.apiKey)
@@ -64,6 +74,12 @@ export class FaultyServer {
     const how = await finished
     await this.#forget()
     return how
+  }
+
+  /** Whether its process is there, suspended or not. */
+  get isRunning(): boolean {
+    const child = this.#command?.child
+    return child !== undefined && child.exitCode === null && child.signalCode === null
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -103,9 +119,7 @@ export class FaultyServer {
 
   /** Also ends a suspended one. */
   async close(): Promise<void> {
-    if (this.#command && this.#command.child.exitCode === null && this.#command.child.signalCode === null) {
-      await this.kill('SIGKILL')
-    }
+    if (this.isRunning) await this.kill('SIGKILL')
     await this.#forget()
   }
 

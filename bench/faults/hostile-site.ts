@@ -39,14 +39,19 @@ const PAGES: Record<string, string> = {
 
 export interface HostileSite {
   origin: string
+  /** How often the page with this `?key=` was opened. */
+  timesOpened(key: string): number
   close(): Promise<void>
 }
 
 export async function startHostileSite(): Promise<HostileSite> {
+  const opened = new Map<string, number>()
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
     const script = PAGES[pathname]
     if (script) {
+      const key = searchParams.get('key')
+      if (key !== null) opened.set(key, (opened.get(key) ?? 0) + 1)
       response.setHeader('content-type', 'text/html')
       return void response.end(
         `<!doctype html><title>page</title><link rel="icon" href="data:,"><body><script>${script}</script>`,
@@ -60,6 +65,7 @@ export async function startHostileSite(): Promise<HostileSite> {
   await once(server, 'listening')
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    timesOpened: (key) => opened.get(key) ?? 0,
     close: async () => {
       server.closeAllConnections()
       server.close()

@@ -1,10 +1,20 @@
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
-import { writeFaults } from '../results-file.ts'
+import { writeFaults, writeMachineFaults } from '../results-file.ts'
 import { BROWSER_FAULTS } from './browser-faults.ts'
 import { CLIENT_FAULTS } from './client-faults.ts'
-import { faultSection, isClean, noteOutcome, summaryOf, type FaultRecord, type FaultRun } from './fault-report.ts'
+import {
+  faultSection,
+  isClean,
+  machineFaultSection,
+  noteOutcome,
+  summaryOf,
+  type FaultPlace,
+  type FaultRecord,
+  type FaultRun,
+} from './fault-report.ts'
 import type { Fault } from './fault.ts'
+import { faultsOfMachines } from './machines/faults-of-machines.ts'
 import { openStage } from './open-stage.ts'
 import { seededRandom, shuffled } from './random.ts'
 import { SERVER_FAULTS } from './server-faults.ts'
@@ -12,17 +22,19 @@ import type { Stage, StageKind } from './stage.ts'
 import { STORE_FAULTS } from './store-faults.ts'
 
 const FAULTS: readonly Fault[] = [...BROWSER_FAULTS, ...CLIENT_FAULTS, ...STORE_FAULTS, ...SERVER_FAULTS]
-const KINDS: readonly StageKind[] = ['embedded', 'postgres']
+/** One server on either database, and three machines on one PostgreSQL. */
+const PLACES: readonly FaultPlace[] = ['embedded', 'postgres', 'machines']
 
-const USAGE = `npm run faults -- [--seconds <number>] [--seed <number>] [--database ${KINDS.join('|')}] [--only <part of a name>] [--short]
-  --seconds   how long to go on, on both databases together; 600
+const USAGE = `npm run faults -- [--seconds <number>] [--seed <number>] [--database ${PLACES.join('|')}] [--only <part of a name>] [--short]
+  --seconds   how long to go on, on all of them together; 600
+  --database  one server on its embedded database, one on PostgreSQL, or three machines on one; all of them
   --short     some of the faults, each once
-A run of all of them is kept in bench/RESULTS.md.`
+What a run of all faults found is kept in bench/RESULTS.md.`
 
 interface Choice {
   seconds: number
   seed: number
-  kinds: readonly StageKind[]
+  places: readonly FaultPlace[]
   only: string
   isShort: boolean
 }
@@ -37,10 +49,10 @@ function readChoice(): Choice | null {
       short: { type: 'boolean', default: false },
     },
   })
-  const kinds = KINDS.filter((kind) => values.database === undefined || values.database === kind)
+  const places = PLACES.filter((place) => values.database === undefined || values.database === place)
   const [seconds, seed] = [Number(values.seconds), Number(values.seed)]
-  if (kinds.length === 0 || !(seconds > 0) || !Number.isSafeInteger(seed)) return null
-  return { seconds, seed, kinds, only: values.only, isShort: values.short }
+  if (places.length === 0 || !(seconds > 0) || !Number.isSafeInteger(seed)) return null
+  return { seconds, seed, places, only: values.only, isShort: values.short }
 }
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -102,53 +114,47 @@ async function end(stage: Stage): Promise<number> {
   return (await stage.server.browsers()).length + stage.server.browserFolders()
 }
 
+/** Faults of one server. */
+async function runOn(kind: StageKind, { isShort, only }: Choice, random: () => number, untilMs: number) {
+  await using stack = new AsyncDisposableStack()
+  const stage = await openStage(kind, stack)
+  const chosen = FAULTS.filter(({ name, on }) => on.includes(kind) && name.includes(only))
+  const wanted = chosen.filter((fault) => !isShort || fault.isShort)
+  const skipped = wanted.flatMap((fault) => (fault.cannot?.(stage) ? [`${fault.name}: ${fault.cannot(stage)}`] : []))
+  const possible = wanted.filter((fault) => !fault.cannot?.(stage))
+  const records = await run(stage, possible, random, untilMs)
+  const leftBehind = await end(stage)
+  return { records, skipped, leftBehind, peakMegabytes: stage.server.peakMegabytes }
+}
+
 async function main(): Promise<number> {
   const choice = readChoice()
   if (!choice) {
     say(USAGE)
     return 2
   }
-  const { seconds, seed, kinds, only, isShort } = choice
+  const { seconds, seed, places, only, isShort } = choice
   const random = seededRandom(seed)
   const started = performance.now()
-  const records: FaultRecord[] = []
-  const skipped: string[] = []
-  const peakMegabytes: Partial<Record<StageKind, number>> = {}
-  let leftBehind = 0
-  for (const [index, kind] of kinds.entries()) {
-    const untilMs = isShort ? 0 : started + (seconds * 1000 * (index + 1)) / kinds.length
-    await using stack = new AsyncDisposableStack()
-    say(`${kind}, seed ${seed}`)
-    const stage = await openStage(kind, stack)
-    const chosen = FAULTS.filter(({ name, on }) => on.includes(kind) && name.includes(only))
-    const wanted = chosen.filter((fault) => !isShort || fault.isShort)
-    const impossible = wanted.flatMap((fault) =>
-      fault.cannot?.(stage) ? [`${fault.name}: ${fault.cannot(stage)}`] : [],
-    )
-    skipped.push(...impossible)
-    records.push(
-      ...(await run(
-        stage,
-        wanted.filter((fault) => !fault.cannot?.(stage)),
-        random,
-        untilMs,
-      )),
-    )
-    leftBehind += await end(stage)
-    peakMegabytes[kind] = stage.server.peakMegabytes
+  const runs: FaultRun[] = []
+  for (const [index, place] of places.entries()) {
+    const untilMs = isShort ? 0 : started + (seconds * 1000 * (index + 1)) / places.length
+    say(`${place}, seed ${seed}`)
+    const began = performance.now()
+    const result =
+      place === 'machines'
+        ? await faultsOfMachines({ random, untilMs, isShort, only, say })
+        : await runOn(place, choice, random, untilMs)
+    runs.push({ skipped: [], ...result, place, seed, seconds: (performance.now() - began) / 1000 })
   }
-  const whole: FaultRun = {
-    seed,
-    seconds: (performance.now() - started) / 1000,
-    records,
-    skipped,
-    peakMegabytes,
-    leftBehind,
+  const [ofServers, ofMachines] = [runs.filter(({ place }) => place !== 'machines'), runs.at(-1)!]
+  if (!isShort && only === '') {
+    if (ofServers.length === PLACES.length - 1) writeFaults(faultSection(ofServers))
+    if (ofMachines.place === 'machines') writeMachineFaults(machineFaultSection(ofMachines))
   }
-  if (!isShort && only === '' && kinds.length === KINDS.length) writeFaults(faultSection(whole))
-  for (const reason of skipped) say(`not tried: ${reason}`)
-  say(summaryOf(whole))
-  return isClean(whole) ? 0 : 1
+  for (const { skipped } of runs) for (const reason of skipped) say(`not tried: ${reason}`)
+  say(summaryOf(runs))
+  return runs.every(isClean) ? 0 : 1
 }
 
 /**

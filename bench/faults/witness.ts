@@ -3,7 +3,7 @@ import { createClient } from 'graphql-ws'
 import WebSocket from 'ws'
 import type { FaultyServer } from './faulty-server.ts'
 
-interface Entry {
+export interface Entry {
   __typename: string
   sequence: number
   text?: string
@@ -48,6 +48,11 @@ export class Witness {
 
   get seenCount(): number {
     return this.#seen.size
+  }
+
+  /** Resolves when the session has ended and everything was delivered, or after `close`. */
+  get finished(): Promise<void> {
+    return this.#following
   }
 
   /** Delays of the ticks since the last call, in milliseconds. */

@@ -184,6 +184,26 @@ describe('a call', () => {
     expect(session.counted.pages).toBe(1)
   })
 
+  test('whose result is larger than what is kept fails at once, and nothing of it is kept', async () => {
+    const { handle } = await link({ timing: NO_BEATS })
+    session.answer.resolve([new Uint8Array(64 * 1024 * 1024)] as never[])
+    await expect(handle('s').act(GIVEN, NEVER)).rejects.toThrow()
+    expect(await handle('s').pages()).toEqual(PAGES)
+  })
+
+  test('needs no right in NATS but to tabwire.>, nor does one that nobody hears', async () => {
+    const rights = 'permissions { publish: "tabwire.>", subscribe: "tabwire.>" }'
+    const server = await startNats([`authorization { users: [{ user: me, password: s3cret, ${rights} }] }`])
+    onTestFinished(() => server.close())
+    const login = { user: 'me', password: 's3cret' }
+    const { owner, remote, handle } = await link({ timing: NO_BEATS, login }, server)
+    session.answer.resolve([])
+    expect(await handle('s').act(GIVEN, NEVER)).toEqual([])
+    const { machineId } = owner
+    const gone = remote.handle({ id: 's', owner: 'ann', machineId, machineEpoch: owner.epoch + 1 } as never)
+    expect(await codeOf(gone.pages())).toBe('MACHINE_UNREACHABLE')
+  })
+
   test('is canceled by its signal, and when its caller is not heard of any more', async () => {
     const machines = await link({ unheardMs: 20, timing: { beatMs: 1, beats: 1e9, unheardBeats: 1e9 } })
     const leaving = new AbortController()

@@ -214,15 +214,15 @@ export function describeStartRows(store: () => Store): void {
     })
 
     test('has none that was canceled, and lists those that wait longer than their sessions may last', async () => {
-      const [canceled, overdue] = [
-        await queue(),
-        await queue({ createdAt: Date.now() - LONG_MS, maxDurationSeconds: 1 }),
-      ]
-      await queue({ owner: canceled.record.owner })
+      const [canceled, overdue] = [await queue(), await queue({ maxDurationSeconds: 0 })]
+      // It was created just now, by a clock that is behind.
+      await queue({ owner: canceled.record.owner, createdAt: Date.now() - LONG_MS, maxDurationSeconds: 60 })
       expect(await end(canceled.id, 1)).toEqual({ kind: 'committed' })
       expect(await store().countWaitingStarts()).toBe(2)
       expect((await store().listOverdueStarts()).map(({ id }) => id)).toEqual([overdue.id])
-      expect(await claim((await begin()).claimant)).toBe(overdue.id)
+      const { claimed } = await store().claimStart((await begin()).claimant)
+      expect(claimed).toMatchObject({ sessionId: overdue.id, waitedMs: expect.any(Number) as number })
+      expect(claimed!.waitedMs).toBeLessThan(LONG_MS)
       expect(await store().listOverdueStarts()).toEqual([])
     })
 

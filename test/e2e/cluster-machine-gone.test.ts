@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectApi } from '../support/connect-api.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
@@ -11,9 +12,10 @@ import { startTestSite, type TestSite } from '../support/test-site.ts'
 
 leakGate()
 
-/** The machine of a session is killed or suspended while another one works on it for its clients. */
+/** The machine of a session, whose clock is ahead, is killed or suspended while another one works on it for its clients. */
 
 const API_KEY = 'key-of-the-servers-of-this-test'
+const CLOCK_AHEAD = join(import.meta.dirname, '..', 'support', 'clock-ahead.mjs')
 
 let site: TestSite
 let cluster: TestCluster
@@ -24,7 +26,12 @@ beforeAll(async () => {
   site = await startTestSite()
   cluster = await startCluster()
   const PORT = String(await freePort())
-  const own = { PORT, TABWIRE_INTERNAL_URL: `http://127.0.0.1:${PORT}`, TABWIRE_WARM_BROWSERS: '1' }
+  const own = {
+    PORT,
+    TABWIRE_INTERNAL_URL: `http://127.0.0.1:${PORT}`,
+    TABWIRE_WARM_BROWSERS: '1',
+    NODE_OPTIONS: `--import=${CLOCK_AHEAD}`,
+  }
   owning = await startServerProcess(API_KEY, { ...cluster.environment, ...own })
   const { machines } = await owning.query<{ machines: { id: string }[] }>('{ machines { id } }')
   await cluster.startOnly(machines[0]!.id)
@@ -72,6 +79,31 @@ async function openAll(id: string) {
   await connectApi(() => other).untilLogged(id, (entries) => entries.some(({ text }) => text === 'begun'))
   return { socket, watching, acting }
 }
+
+/** The state of a session that may last for a minute, once it runs or has ended. */
+async function startForMinute() {
+  const query = `mutation ($url: String) {
+    startSession(input: { initialPrompt: $url, maxDurationSeconds: 60 }, waitUntil: LOADED) { id } }`
+  for (;;) {
+    const { startSession } = await other.query<{ startSession: { id: string } }>(query, { url: `${site.url}/title` })
+    const { id } = startSession
+    const state = 'query ($id: ID!) { session(id: $id) { id status endReason startedAt expiresAt } }'
+    type State = { id: string; status: string; endReason: string | null; startedAt: string; expiresAt: string }
+    let now!: State
+    const status = async () => (now = (await other.query<{ session: State }>(state, { id })).session).status
+    await expect.poll(status).not.toBe('CREATING')
+    // A browser has 30 s to start, which may be too little where too much else runs.
+    if (now.endReason !== 'LAUNCH_FAILED') return now
+  }
+}
+
+test('clocks that differ by minutes: a start that may last for one runs, and lasts by the clock of its machine', async () => {
+  const { id, startedAt, expiresAt, ...state } = await startForMinute()
+  expect(state).toEqual({ status: 'RUNNING', endReason: null })
+  expect(Date.parse(expiresAt) - Date.parse(startedAt)).toBe(60_000)
+  expect(Date.parse(startedAt)).toBeGreaterThan(Date.now() + 200_000)
+  expect(await codeOf(TERMINATE, id)).toBeUndefined()
+})
 
 test.each(['SIGKILL', 'SIGSTOP'])(
   '%s: calls under way fail, and later ones as long as the session has not ended',

@@ -12,6 +12,7 @@ import { RemoteSessions, type RemoteSessionsOptions } from '../../src/domain/rem
 import { ServedCalls, type OwnSessions } from '../../src/domain/remote/served-calls.ts'
 import { createLogger } from '../../src/logger.ts'
 import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
+import type { NatsConfig } from '../../src/config.ts'
 import type { MachineAddress, Messenger } from '../../src/ports/machines/machine-link.ts'
 import type { SessionRecord } from '../../src/ports/sessions/session-record.ts'
 import { ClientAddresses } from '../../src/server/base/client-addresses.ts'
@@ -45,6 +46,8 @@ export interface LinkOptions {
   secret?: string
   /** What the owner reaches NATS over. Default: nothing in between. */
   ownerNats?: Pick<TestNats, 'address'>
+  /** How both sign in to NATS. */
+  login?: Pick<NatsConfig, 'user' | 'password'>
   /** How long the owner works for a caller that it does not hear of. */
   unheardMs?: number
   timing?: CallTiming
@@ -62,7 +65,7 @@ export async function linkMachines(
   await using opening = new AsyncDisposableStack()
   const messengerOf = async (server: Pick<TestNats, 'address'>) => {
     let messenger: NatsMessenger | undefined
-    const bus = await openNatsBus(natsConfig(server), silent, NATS_TIMING, (link) => {
+    const bus = await openNatsBus(natsConfig(server, options.login), silent, NATS_TIMING, (link) => {
       messenger = new NatsMessenger(link, silent)
     })
     opening.defer(() => bus.close())

@@ -167,13 +167,14 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     input: StartSessionInput,
     holder: SessionHolder,
     place: Place,
+    waitedMs: number,
   ): Promise<void> {
     const options = parseStartSession(input, this.#options.egress)
     const policy = policyOf(options, this.#options.egress)
     const { profileId } = options
     const profile = profileId === null ? null : await this.#options.profiles.open(record.owner, profileId)
     const start = { options, policy, storageState: profile?.state ?? null }
-    const services = { ...this.#services, store: heldStore(this.#store, holder) }
+    const services = { ...this.#services, store: heldStore(this.#store, holder), waitedMs }
     // Others are entries of a machine that was lost before the session ran: they are in the store.
     const entries = record.lastSequence === 1 ? [firstEntryOf(record)] : []
     await this.#launch(record, entries, start, place, services)

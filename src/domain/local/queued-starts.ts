@@ -28,7 +28,13 @@ export interface QueuedStartsOptions {
   requireSpace(): Promise<void>
   isHere(sessionId: string): boolean
   /** Starts a session that this machine has claimed, in the slot. Rejects if that is impossible, without leaving it. */
-  launch(record: SessionRecord, input: StartSessionInput, holder: SessionHolder, place: Place): Promise<void>
+  launch(
+    record: SessionRecord,
+    input: StartSessionInput,
+    holder: SessionHolder,
+    place: Place,
+    waitedMs: number,
+  ): Promise<void>
   announce(record: SessionRecord): void
   logger: Logger
 }
@@ -80,13 +86,13 @@ export class QueuedStarts {
     await Deadline.isMet(this.claims.close(), CLOSE_MS)
   }
 
-  async #begin({ sessionId, sealed }: ClaimedStart, holder: SessionHolder, place: Place): Promise<void> {
+  async #begin({ sessionId, sealed, waitedMs }: ClaimedStart, holder: SessionHolder, place: Place): Promise<void> {
     const { store, bus, cipher, launch, announce, logger } = this.#options
     const record = await store.findSession(sessionId)
     if (!record || isEnded(record.status)) return place.leave()
     await this.#endEarlierTasks(sessionId)
     try {
-      await launch(record, cipher.open(record, sealed), holder, place)
+      await launch(record, cipher.open(record, sealed), holder, place, waitedMs)
     } catch (error) {
       if (error instanceof StoreUnavailable) throw error
       // It would fail on any other machine as well: its profile was deleted, or the secret is another one there.

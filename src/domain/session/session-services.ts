@@ -19,6 +19,8 @@ export interface SessionServices {
   /** Source of data for HARs of logs. */
   har: HarSource
   deadlines: SessionDeadlines
+  /** How long the session waited in the queue of several machines; absent: it was created by the clock of this machine. */
+  waitedMs?: number
   logger: Logger
   /** Human-readable reason why a page of such a session may not open a URL; null if it may. */
   refuseAddress(url: string, egress: SessionEgress | null): string | null

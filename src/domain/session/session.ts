@@ -88,6 +88,7 @@ export class Session {
     this.#clock = new SessionClock(
       () => this.#record,
       (reason) => void this.end(reason),
+      services.waitedMs,
     )
     this.#files = new ArtifactRecorder(record, services.artifacts, (draft) => this.sink.record(draft), this.#logger)
     this.#work = new InFlightWork(this.#clock, this.#logger)

@@ -19,8 +19,14 @@ export class SessionClock {
   /** When the last of them ended; the record has it only after the commit. */
   #busyUntil = 0
 
-  constructor(record: () => ClockRecord, onLimit: (reason: 'IDLE_TIMEOUT' | 'MAX_DURATION') => void) {
-    this.#record = record
+  /** `waitedMs`: since the session was created, where that was by the clock of another machine. */
+  constructor(
+    record: () => ClockRecord,
+    onLimit: (reason: 'IDLE_TIMEOUT' | 'MAX_DURATION') => void,
+    waitedMs?: number,
+  ) {
+    const createdAt = waitedMs === undefined ? null : Date.now() - waitedMs
+    this.#record = createdAt === null ? record : () => ({ ...record(), createdAt })
     this.#onLimit = onLimit
   }
 

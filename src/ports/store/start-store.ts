@@ -30,6 +30,8 @@ export interface Claimant extends SessionHolder {
 export interface ClaimedStart {
   sessionId: string
   sealed: Uint8Array
+  /** Since it was queued, by the clock of the database: those of machines differ. */
+  waitedMs: number
 }
 
 interface ClaimOutcome {

@@ -89,7 +89,8 @@ with own as materialized (
 ), taken as (
   update session_starts as start set machine_id = $1, machine_epoch = $2::bigint
   from picked where start.session_id = picked.session_id
-  returning start.session_id, start.sealed
+  returning start.session_id, start.sealed,
+    greatest(0, extract(epoch from now() - start.queued_at) * 1000)::float8 as waited_ms
 ), claimed as (
   update sessions as session set machine_id = $1, machine_epoch = $2::bigint
   from taken where session.id = taken.session_id and session.status = 'CREATING' and session.machine_id = ''
@@ -98,7 +99,7 @@ with own as materialized (
   update machines set live = $3::int + 1, warm = greatest($4::int - 1, 0)
   where id = $1 and epoch = $2::bigint and exists (select from claimed)
 )
-select taken.session_id as "sessionId", taken.sealed, claimed.id is not null as "isClaimed",
+select taken.session_id as "sessionId", taken.sealed, taken.waited_ms as "waitedMs", claimed.id is not null as "isClaimed",
   (select count(*)::int from session_starts where machine_id is null) - (case when taken.session_id is null then 0 else 1 end)
     as others
 from (values (1)) as one left join taken on true left join claimed on true`
@@ -229,10 +230,11 @@ export function createStartRows(
           graceMs,
           version,
         ])
-        const { sessionId, sealed, isClaimed, others } = rows[0]!
+        const { sessionId, sealed, waitedMs, isClaimed, others } = rows[0]!
         // One that was canceled meanwhile.
         if (sessionId && !isClaimed) continue
-        return { claimed: sessionId && sealed ? { sessionId, sealed } : null, othersWait: (others ?? 0) > 0 }
+        const claimed = sessionId && sealed ? { sessionId, sealed, waitedMs: waitedMs ?? 0 } : null
+        return { claimed, othersWait: (others ?? 0) > 0 }
       }
     },
 
@@ -258,7 +260,8 @@ export function createStartRows(
     listLostStarts: () => listWaiting(gte(sessionStarts.lostMachines, MAX_LOST_MACHINES)),
 
     listOverdueStarts: () =>
-      listWaiting(sql`${sessions.createdAt} + ${sessions.maxDurationSeconds} * interval '1 second' < now()`),
+      // Not since it was created, which is by the clock of another machine.
+      listWaiting(sql`${sessionStarts.queuedAt} + ${sessions.maxDurationSeconds} * interval '1 second' < now()`),
 
     deleteStarts: async () => {
       await query(DELETE)
