@@ -307,7 +307,13 @@ test('a log that cannot be read says why, and goes on at a click', async () => {
   await page.getByRole('tab', { name: 'Console' }).click()
   const problem = page.getByRole('tabpanel', { name: 'Console' }).getByRole('alert')
   await problem.getByText(/Something went wrong\./).waitFor()
-  isRefused = false
+  // Refused until the click itself: a retry that succeeded before it would take the button away.
+  await page.exposeFunction('goOn', () => {
+    isRefused = false
+  })
+  await problem
+    .getByRole('button')
+    .evaluate((button) => button.addEventListener('click', () => void Reflect.get(globalThis, 'goOn')(), true))
   await problem.getByRole('button').click()
   await row('Console', 'from a timer').waitFor()
   expect(await problem.count()).toBe(0)
