@@ -188,6 +188,33 @@ test('the lines of popups that close at once reach the client and the log, each 
   await terminate(id)
 })
 
+test('a popup that a popup opens at once is held as the first is: it is prepared, and its lines are recorded', async () => {
+  const { id } = await start()
+  const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
+  const contexts = { 'of a client': await browser.newContext(), 'of the session': browser.contexts()[0]! }
+  const received: string[] = []
+  for (const [line, context] of Object.entries(contexts)) {
+    await prepared(context, 'mine')
+    context.on('console', (message) => received.push(message.text()))
+    const page = await context.newPage()
+    await page.goto(site().url)
+    const early = await page.evaluate(async (text) => {
+      const first = window.open('about:blank')!
+      const second = first.open(`javascript:console.log(${JSON.stringify(text)})`) as Window & { early?: string }
+      const seen = second.early
+      await new Promise((resolve) => setTimeout(resolve, 0))
+      for (const opened of [second, first]) opened.close()
+      return seen
+    }, line)
+    expect(early).toBe('mine')
+  }
+  await expect.poll(() => received).toEqual(Object.keys(contexts))
+  await untilLogged(id, (log) => ofKind(log, 'ConsoleMessage').length >= 2)
+  expect(await linesOf(id)).toEqual(Object.keys(contexts))
+  await browser.close()
+  await terminate(id)
+})
+
 test('a page that opens and closes popups in a loop, and waits for none, is served to its end', async () => {
   const { id } = await start()
   const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
@@ -313,14 +340,17 @@ describe('dialogs are the client’s to answer', () => {
     await terminate(id)
   })
 
-  test('one that a popup of a popup opens in the same script, of which Playwright tells nobody, is closed in time', async () => {
+  test('in a popup that a script opens in a popup, and that asks at once', async () => {
     const { id } = await start({ initialPrompt: site().url }, 'LOADED')
     const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
-    const page = browser.contexts()[0]!.pages()[0]!
-    browser.contexts()[0]!.on('dialog', (dialog) => void dialog.dismiss())
-    const asked = await page.evaluate(() => window.open('about:blank')!.open('about:blank')!.prompt('a popup asks'))
-    expect(asked).toBeNull()
-    await untilLogged(id, (log) => ofKind(log, 'Dialog').some(({ message }) => message === 'a popup asks'))
+    for (const context of [browser.contexts()[0]!, await browser.newContext()]) {
+      const page = await context.newPage()
+      await page.goto(site().url)
+      context.on('dialog', (dialog) => void dialog.accept('hello'))
+      const asking = page.evaluate(() => window.open('about:blank')!.open('about:blank')!.prompt('a popup asks'))
+      expect(await asking).toBe('hello')
+    }
+    await untilLogged(id, (log) => ofKind(log, 'Dialog').filter(({ accepted }) => accepted).length === 2)
     await browser.close()
     await terminate(id)
   })

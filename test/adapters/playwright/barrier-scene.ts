@@ -34,7 +34,7 @@ export function sceneWith(processed: (sessionId: string) => Promise<void>, ...cl
     attach: (
       sessionId: string,
       parent: string | undefined,
-      { target = 'popup', type = 'page', waiting = true, opened = true } = {},
+      { target = 'popup', type = 'page', waiting = true, opened = false } = {},
     ) => {
       const targetInfo = { targetId: target, type, title: '', url: '', attached: true, canAccessOpener: opened }
       barrier.attached({ sessionId, targetInfo, waitingForDebugger: waiting }, parent)

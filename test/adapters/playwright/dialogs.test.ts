@@ -9,7 +9,7 @@ afterEach(() => void vi.useRealTimers())
 
 type Listener = (event: { type: string; message: string }, sessionId: string) => void
 
-/** A page p1, and its popup p2, for which Playwright has no page. */
+/** A page p1, its popup p2, and a popup p3 of that; Playwright has a page for the first alone. */
 function scene() {
   const events = new EventEmitter()
   const closed: unknown[] = []
@@ -18,8 +18,11 @@ function scene() {
     notify: (...command: unknown[]) => void closed.push(command),
     barrier: { whenResumed: () => null },
   }
-  const tracked = (pageId: string, openerPageId: string | null) => ({ page: { pageId, openerPageId } })
-  const targets = { source: (id: string) => (id === 's1' ? tracked('p1', null) : tracked('p2', 'p1')) }
+  const tracked = (pageId: string, ...openerPageIds: string[]) => ({
+    page: { pageId, openerPageIds, targetId: `target of ${pageId}` },
+  })
+  const pages = [tracked('p1'), tracked('p2', 'p1'), tracked('p3', 'p2', 'p1')]
+  const targets = { source: (id: string) => pages[Number(id.slice(1)) - 1] }
   const context = Object.assign(new EventEmitter(), { pages: () => [], browser: () => null })
   const dialogs = new Dialogs(context as unknown as BrowserContext, targets as never, connection as never, logger)
   const busy = { work: Promise.resolve() }
@@ -37,9 +40,10 @@ function scene() {
       void events.emit('Page.javascriptDialogOpening', { type, message: 'Sure?' }, sessionId),
     closeUnreported: (sessionId: 's1' | 's2') =>
       void events.emit('Page.javascriptDialogClosed', { result: true }, sessionId),
-    open(sessionId: 's1' | 's2', type = 'confirm') {
+    open(sessionId: 's1' | 's2' | 's3', type = 'confirm', beforeReport = () => {}) {
       const answers: string[] = []
       events.emit('Page.javascriptDialogOpening', { type, message: 'Sure?' }, sessionId)
+      beforeReport()
       const answer = (word: string) => () => Promise.resolve(void answers.push(word))
       const dialog = {
         page: () => (sessionId === 's1' ? page : null),
@@ -48,6 +52,9 @@ function scene() {
         defaultValue: () => '',
         accept: answer('yes'),
         dismiss: answer('no'),
+        _connection: {
+          toImpl: () => ({ page: () => ({ delegate: { _targetId: `target of p${sessionId.slice(1)}` } }) }),
+        },
       } as unknown as Dialog
       context.emit('dialog', dialog)
       return { dialog, answers }
@@ -76,6 +83,8 @@ test('what follows a client’s input waits for half a minute, in the popups of 
   expect(await endOf(open('s1'))).toEqual([30_000, 'no'])
   client.acted('p1')
   expect(await endOf(open('s2'))).toEqual([30_000, 'no'])
+  client.acted('p1')
+  expect(await endOf(open('s3'))).toEqual([30_000, 'no'])
   client.acted('p2')
   await vi.advanceTimersByTimeAsync(11_000)
   expect(await endOf(open('s2'))).toEqual([5_000, 'no'])
@@ -175,4 +184,22 @@ test('one that Playwright reports is left to those who answer it', async () => {
   dialogs.watch(page)
   expect(await endOf(open('s1'))).toEqual([30_000, 'no'])
   expect(closed).toEqual([])
+})
+
+test('of two that look the same, the one that Playwright does not report is closed, and the other left to its client', async () => {
+  const { dialogs, open, openUnreported, closed } = scene()
+  const { client } = dialogs.leaveToClient()
+  client.acted('p1')
+  // The popup asks by the time that Playwright reports what the page asks.
+  const asked = open('s1', 'confirm', () => openUnreported('s2', 'confirm'))
+  expect(await endOf(asked)).toEqual([30_000, 'no'])
+  expect(closed).toEqual([['Page.handleJavaScriptDialog', { accept: false }, 's2']])
+})
+
+test('one that follows no input is not taken for one that does and was never reported', async () => {
+  const { dialogs, open, openUnreported } = scene()
+  const { client } = dialogs.leaveToClient()
+  client.acted('p2')
+  openUnreported('s2', 'confirm')
+  expect(await endOf(open('s1'))).toEqual([5_000, 'no'])
 })

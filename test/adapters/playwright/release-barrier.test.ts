@@ -7,6 +7,9 @@ import { HOLD, ROOT, scene } from './barrier-scene.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
+/** By a script, which is suspended until the popup runs. */
+const OPENED = { opened: true }
+
 describe('a target that several hold', () => {
   test('runs when the last has said so, in whatever order they are told and say it', () => {
     const { autoAttach, attach, run, runs } = scene('a', 'b')
@@ -278,14 +281,12 @@ describe('a holder that does not say so', () => {
 })
 
 describe('a client that asks a popup without an opener, which answers nothing before it runs', () => {
-  const silent = { opened: false }
-
   test('counts as done after 250 ms of silence', () => {
     const { autoAttach, attach, ask, run, runs } = scene('a')
     autoAttach(ROOT.a)
-    attach('s1', ROOT.server, silent)
+    attach('s1', ROOT.server)
     run('s1')
-    attach('a1', ROOT.a, silent)
+    attach('a1', ROOT.a)
     vi.advanceTimersByTime(1_000)
     expect(runs()).toEqual([])
     ask('Page.enable', 'a1')
@@ -300,9 +301,9 @@ describe('a client that asks a popup without an opener, which answers nothing be
   test('holds it as long as it is answered', () => {
     const { autoAttach, attach, ask, run, runs, barrier } = scene('a')
     autoAttach(ROOT.a)
-    attach('s1', ROOT.server, silent)
+    attach('s1', ROOT.server)
     run('s1')
-    attach('a1', ROOT.a, silent)
+    attach('a1', ROOT.a)
     // The browser answers these itself, sooner or later.
     ask('Browser.getWindowForTarget', 'a1')
     ask('Target.setAutoAttach', 'a1')
@@ -318,9 +319,9 @@ describe('a client that asks a popup without an opener, which answers nothing be
   test('a popup with an opener is not such', () => {
     const { autoAttach, attach, ask, run, runs } = scene('a')
     autoAttach(ROOT.a)
-    attach('s1', ROOT.server)
+    attach('s1', ROOT.server, OPENED)
     run('s1')
-    attach('a1', ROOT.a)
+    attach('a1', ROOT.a, OPENED)
     ask('Page.enable', 'a1')
     vi.advanceTimersByTime(2_000)
     expect(runs()).toEqual([])

@@ -1,12 +1,10 @@
 import type { Dialog } from 'playwright'
 import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import type { TargetRegistry } from '../../cdp/targets/target-registry.ts'
+import { targetIdOf } from '../../library/dialog-target.ts'
 
 /** How long after a client's input a dialog counts as its consequence: pages ask a server first, or load. */
 const FOLLOWS_MS = 10_000
-/** Openings that are kept until Playwright reports the dialog, and so much of each message. */
-const MAX_OPENINGS = 50
-const MAX_MESSAGE = 1_000
 
 /** One attached client. */
 export interface InputClient {
@@ -14,9 +12,9 @@ export interface InputClient {
   acted(pageId: string | null): void
 }
 
+/** The dialog that a page opened last, until it is closed. */
 interface Opening {
-  type: string
-  message: string
+  targetId: string
   author: InputClient | null
 }
 
@@ -26,17 +24,19 @@ interface Opening {
  */
 export class ClientInputs {
   readonly #inputs = new Map<InputClient, Map<string, number>>()
-  readonly #openings: Opening[] = []
+  /** By the session with the page. */
+  readonly #openings = new Map<string, Opening>()
 
   constructor(connection: Pick<CdpConnection, 'on'>, targets: Pick<TargetRegistry, 'source'>) {
     // Heard before Playwright hears it, and with the page also where that is a popup which Playwright is not ready for.
-    connection.on('Page.javascriptDialogOpening', ({ type, message }, sessionId) => {
+    connection.on('Page.javascriptDialogOpening', (_, sessionId) => {
       const page = targets.source(sessionId)?.page
-      if (!page) return
-      const author = this.#authorOn([page.pageId, page.openerPageId])
-      this.#openings.push({ type, message: message.slice(0, MAX_MESSAGE), author })
-      if (this.#openings.length > MAX_OPENINGS) this.#openings.shift()
+      if (sessionId === undefined || !page) return
+      const author = this.#authorOn([page.pageId, ...page.openerPageIds])
+      this.#openings.set(sessionId, { targetId: page.targetId, author })
     })
+    connection.on('Page.javascriptDialogClosed', (_, sessionId = '') => this.#openings.delete(sessionId))
+    connection.on('Target.detachedFromTarget', ({ sessionId }) => this.#openings.delete(sessionId))
   }
 
   get hasClients(): boolean {
@@ -58,12 +58,11 @@ export class ClientInputs {
     this.#inputs.delete(client)
   }
 
-  /** The client whose input a dialog follows that has just opened: on its page, or on the page that opened it. Null: none. */
+  /** The client whose input a dialog follows that has just opened: on its page, or on one that it was opened from. Null: none. */
   authorOf(dialog: Dialog): InputClient | null {
-    const [type, message] = [dialog.type(), dialog.message().slice(0, MAX_MESSAGE)]
-    const index = this.#openings.findIndex((opening) => opening.type === type && opening.message === message)
-    const [opening] = index < 0 ? [] : this.#openings.splice(index, 1)
-    return opening?.author && this.#inputs.has(opening.author) ? opening.author : null
+    const targetId = targetIdOf(dialog)
+    const author = [...this.#openings.values()].find((opening) => opening.targetId === targetId)?.author ?? null
+    return author && this.#inputs.has(author) ? author : null
   }
 
   #authorOn(pageIds: readonly (string | null)[]): InputClient | null {

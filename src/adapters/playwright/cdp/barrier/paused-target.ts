@@ -74,6 +74,8 @@ export class PausedTarget {
   /** On the clock of performance.now. */
   readonly since = performance.now()
   readonly #host: PausedTargetHost
+  /** A popup that its opener can reach: it pauses the thread that they share. */
+  readonly #pausesOpener: boolean
   readonly #isSilent: boolean
   readonly #holders = new Map<CdpSessionOwner, Holder>()
   /** Releases received so far. */
@@ -89,7 +91,8 @@ export class PausedTarget {
     this.isPage = type === 'page'
     this.openerId = canAccessOpener === true && openerId !== undefined ? openerId : null
     this.#host = host
-    this.#isSilent = this.isPage && canAccessOpener !== true
+    this.#pausesOpener = this.isPage && canAccessOpener === true
+    this.#isSilent = this.isPage && !this.#pausesOpener
     const late = () => {
       // Nobody holds it: the worker itself is what takes so long.
       if (this.#processed.size > 0) return
@@ -232,7 +235,20 @@ export class PausedTarget {
     // would respond to the other releases only after that, and Playwright would learn of a dialog in a page that it
     // does not consider open yet.
     for (const { release } of this.#kept) release.answer()
+    if (this.#pausesOpener) return this.#sendOne(forced)
     for (const id of forced) this.#host.resumeTarget(id)
     for (const { release } of this.#kept) release.send()
+  }
+
+  /**
+   * Any release resumes the thread, for whichever of its pages it is. A second one would resume it where a script already
+   * waits for the next popup, which would then run before anybody has prepared it (measured). All other targets wait for
+   * each session.
+   */
+  #sendOne(forced: readonly string[]): void {
+    // Our own session outlives those of clients.
+    const kept = this.#kept.find(({ session }) => session.owner === this.#host.server) ?? this.#kept[0]
+    if (kept) kept.release.send()
+    else if (forced[0] !== undefined) this.#host.resumeTarget(forced[0])
   }
 }

@@ -13,7 +13,8 @@ export interface TrackedPage {
   targetId: string
   /** Null for pages that belong to no session: those of a warm browser before it was assigned. */
   pageId: string | null
-  openerPageId: string | null
+  /** The page that opened it, the one that opened that, and so on: a few at most, whether they are still open or not. */
+  openerPageIds: readonly string[]
   browserContextId: string | null
   url: string
   title: string
@@ -39,6 +40,8 @@ export interface TargetsObserver {
 }
 
 const REFRESH_MS = 1_000
+/** Popups may open popups without end. */
+const MAX_OPENERS = 10
 /** How often an untitled page is checked again: each check is a command to the browser. */
 const MAX_ASKED = 5
 
@@ -55,6 +58,10 @@ export function isWorker(session: TrackedSession): boolean {
  */
 const isOurs = (info: TargetInfo, parentId: string | undefined) =>
   info.type === 'shared_worker' && parentId === undefined
+
+function openersOf(opener: TrackedPage | undefined): readonly string[] {
+  return opener?.pageId ? [opener.pageId, ...opener.openerPageIds].slice(0, MAX_OPENERS) : []
+}
 
 /**
  * The targets of one browser, as reported by its connection: the page, frame or worker of each session, and the current
@@ -306,7 +313,7 @@ export class TargetRegistry {
       const page: TrackedPage = {
         targetId: info.targetId,
         pageId: null,
-        openerPageId: (info.openerId && this.#pages.get(info.openerId)?.pageId) || null,
+        openerPageIds: openersOf(info.openerId === undefined ? undefined : this.#pages.get(info.openerId)),
         browserContextId: info.browserContextId ?? null,
         url: cutUrl(info.url || 'about:blank'),
         title: '',

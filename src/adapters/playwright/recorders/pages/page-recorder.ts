@@ -28,7 +28,7 @@ export class PageRecorder {
   }
 
   opened(page: TrackedPage): void {
-    const data = { pageId: page.pageId!, url: page.url, openerPageId: page.openerPageId }
+    const data = { pageId: page.pageId!, url: page.url, openerPageId: page.openerPageIds[0] ?? null }
     this.#recorder.record({ kind: 'PAGE_OPENED', at: Date.now(), data })
   }
 
