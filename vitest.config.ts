@@ -24,7 +24,7 @@ const SHARED = [
   'test/e2e/{connect-idle,connect-resources,connect-workers,connect-worlds,crowds-of-reads,dashboard-bodies}.test.ts',
   'test/e2e/{dashboard-live-link,dashboard-s3,dashboard-streams,dashboard-values,error-counts}.test.ts',
   'test/e2e/{event-source-messages,graphql-auth,graphql-errors,graphql-http-audits,graphql-nodes}.test.ts',
-  'test/e2e/{http-credentials,live-log,live-view-link,log-export,navigation-errors,navigation-timeouts}.test.ts',
+  'test/e2e/{http-credentials,live-view-link,log-export,navigation-errors,navigation-timeouts}.test.ts',
   'test/e2e/{oauth,reported-at-end,requests-at-end,service-worker-answers,session-list,task-failures}.test.ts',
   'test/e2e/{typed-secrets,web-socket-messages,whole-entries,worker-options}.test.ts',
 ]
