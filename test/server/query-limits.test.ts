@@ -57,6 +57,13 @@ describe('what ordinary front ends ask for runs', () => {
   })
 })
 
+test('bodies are read for a page of requests, and not for many times as many', () => {
+  const requests = (count: number) =>
+    `{ session(id: "x") { networkRequests(first: 1000) { nodes { url ${times(count, (i) => `u${i}: responseBody { text base64 }`)} } } } }`
+  expect(outcome(requests(2))).toBe('runs')
+  expect(outcome(requests(8))).toBe('QUERY_TOO_COMPLEX')
+})
+
 test('links are signed for a page of requests with both bodies, and not for many times as many', () => {
   const requests = (urls: number) =>
     `{ session(id: "x") { networkRequests(first: 1000) { nodes { url requestBody { url } responseBody { ${times(urls, (i) => `u${i}: url`)} } } } } }`

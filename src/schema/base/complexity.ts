@@ -13,7 +13,7 @@ export const COST = {
   /** Counting may scan a whole log. */
   count: { cost: { own: 200 } },
   /** Batched for a whole response, which has a bound in bytes of its own: see docs/log.md. */
-  body: { cost: { own: 2 } },
+  body: { cost: { own: 5 } },
   /** A link is signed, for 15 µs. */
   link: { cost: { own: 15 } },
   /** A round trip to the browser. */

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EXAMPLES } from '../../package-files.ts'
 import { createGraphiqlFetcher } from './graphiql-fetcher.ts'
+import { readGraphiqlFiles, type GraphiqlFile } from './graphiql-files.ts'
 import { runGraphiqlPage, type GraphiqlPageSettings } from './graphiql-page.ts'
 import { PageAssets } from '../pages/page-assets.ts'
 
@@ -33,8 +34,8 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ')
 
 /**
- * GraphiQL, offline. Its nine megabytes are read on the first request for the page, and each file is compressed on
- * first use: a server whose page is never opened does not pay for it.
+ * GraphiQL, offline. Its nine megabytes are read on the first request for the page, by a thread, and each file is
+ * compressed on first use: a server whose page is never opened does not pay for it.
  */
 export class Graphiql {
   #page: Promise<Page> | null = null
@@ -66,12 +67,9 @@ export class Graphiql {
 }
 
 async function loadPage(): Promise<Page> {
-  const { css, editorWorkerService, graphqlWorker, js, jsonWorker } =
-    await import('@graphql-yoga/render-graphiql/graphiql')
+  const { css, editorWorkerService, graphqlWorker, js, jsonWorker } = await readGraphiqlFiles()
   const assets = new PageAssets()
-  const add = (name: string, extension: 'js' | 'css' | 'svg', text: string) => {
-    const content = Buffer.from(text)
-    const hash = createHash('sha256').update(content).digest('base64url').slice(0, 16)
+  const add = (name: string, extension: 'js' | 'css' | 'svg', { content, hash }: GraphiqlFile) => {
     const fileName = `${name}-${hash}.${extension}`
     assets.add(fileName, content)
     // Relative to the page, so that a proxy may serve the whole server below a path.
@@ -79,7 +77,7 @@ async function loadPage(): Promise<Page> {
   }
   const style = add('graphiql', 'css', css)
   const script = add('graphiql', 'js', js)
-  const icon = add('icon', 'svg', ICON)
+  const icon = add('icon', 'svg', fileOf(ICON))
   const editor = add('editor-worker', 'js', editorWorkerService)
   const json = add('json-worker', 'js', jsonWorker)
   const graphql = add('graphql-worker', 'js', graphqlWorker)
@@ -90,7 +88,7 @@ async function loadPage(): Promise<Page> {
   const start = add(
     'page',
     'js',
-    `(${runGraphiqlPage.toString()})(window, ${JSON.stringify(settings)}, ${createGraphiqlFetcher.toString()})`,
+    fileOf(`(${runGraphiqlPage.toString()})(window, ${JSON.stringify(settings)}, ${createGraphiqlFetcher.toString()})`),
   )
   const html = `<!doctype html>
 <html lang="en">
@@ -118,6 +116,11 @@ async function loadPage(): Promise<Page> {
 </html>
 `
   return { html, assets }
+}
+
+function fileOf(text: string): GraphiqlFile {
+  const content = Buffer.from(text)
+  return { content, hash: createHash('sha256').update(content).digest('base64url').slice(0, 16) }
 }
 
 /** examples/*.graphql in order of their names, as one document: GraphiQL asks which operation to run. */
