@@ -181,6 +181,10 @@ test('NATS away: commands fail with a retryable code, reads continue, and all of
     .poll(async () => (await terminate()).errors?.[0]?.extensions)
     .toMatchObject({ code: 'MACHINE_UNREACHABLE', retryAfterSeconds: expect.any(Number) as number })
   expect((await there.get(id))!.status).toBe('RUNNING')
+  // What only its machine knows is null; its machine itself needs no NATS for it.
+  const live = 'query ($id: ID!) { session(id: $id) { pages { url } health { status } expiresAt } }'
+  expect(await other.query(live, { id })).toEqual({ session: { pages: null, health: null, expiresAt: null } })
+  expect(await owning.query(live, { id })).toMatchObject({ session: { pages: [{ url: `${site.url}/title` }] } })
   await cluster.nats.start()
   await expect.poll(async () => (await terminate()).data).toEqual({ terminateSession: { status: 'CLOSED' } })
 })

@@ -305,3 +305,26 @@ test('PostgreSQL away: no server is ready, and clients are told so with the code
     .poll(async () => (await send('{ sessions(first: 1) { nodes { id } } }')).errors, WAIT_LIMITS)
     .toBe(undefined)
 })
+
+test('haproxy away: sessions and their logs continue, and so do their idle timeouts', async () => {
+  const [kept, idle] = [await started('/ticker?ms=20'), await started('/title')]
+  const machineIds = await Promise.all(running().map(idOf))
+  const nodeOf = ({ machineId }: Started) => running()[machineIds.indexOf(machineId)]!
+  const port = Number(new URL(url).port)
+  await balancer.close()
+  try {
+    await expect(fetch(`${url}/health`)).rejects.toThrow()
+    const limit = `mutation ($id: ID!) { updateSession(id: $id, input: { keepAlive: false, idleTimeoutSeconds: 1 }) { id } }`
+    await nodeOf(idle).query(limit, { id: idle.id })
+    const now = () => nodeOf(idle).query(NOW, { id: idle.id })
+    await expect.poll(now, WAIT_LIMITS).toMatchObject({ session: { endReason: 'IDLE_TIMEOUT' } })
+  } finally {
+    balancer = await startLoadBalancer(
+      port,
+      nodes.map((node) => new URL(node.url).host),
+    )
+  }
+  const lines = await firstLines(kept.id, 'ws', 100)
+  expect(lines).toEqual(lines.map((_, index) => `tick ${index + 1}`))
+  await nodeOf(kept).query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id: kept.id })
+})

@@ -23,7 +23,7 @@ export interface Machine {
 }
 
 /** A change of the machine that owns a session. */
-export interface OwnerChange {
+interface OwnerChange {
   sessionId: string
   status: string
   from: string

@@ -46,7 +46,7 @@ const suspension = (name: string, lastsMs: readonly [number, number], isShort: b
   end: (_, { server }) => server.signal('SIGCONT'),
 })
 
-export const MACHINE_FAULTS: readonly MachineFault[] = [
+const MACHINE_FAULTS: readonly MachineFault[] = [
   {
     name: 'machine: kill -9, then a new start',
     lastsMs: null,
