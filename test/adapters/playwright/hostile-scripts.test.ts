@@ -158,6 +158,14 @@ test('a page that is busy when a step ends in vain, and answers a moment later, 
   expect(click.error).toMatchObject({ code: 'NOT_FOUND' })
 })
 
+test('a page that is busy when the time of a script is up, and answers later, is not interrupted', async () => {
+  const work =
+    'setTimeout(() => { const until = performance.now() + 1500; while (performance.now() < until); window.worked = true }, 300)'
+  const { error } = await evaluate(`${work}; new Promise(() => {})`, { timeoutMs: 500 })
+  expect(error).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('did not come') })
+  await expect.poll(async () => (await evaluate('window.worked')).result).toBe(true)
+})
+
 test('a script that a dialog holds up is not ended by its deadline', async () => {
   const asking = await evaluate('confirm("Sure?"); for (let i = 0; i < 1e7; i++); window.ended = true', {
     timeoutMs: 2_000,

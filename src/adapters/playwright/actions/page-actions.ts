@@ -45,6 +45,9 @@ const MINDS_NO_DIALOG: ReadonlySet<ActionStep['name']> = new Set(['dialog', 'ope
 const silentFor = (timeoutMs: number) =>
   `Not done within ${timeoutMs} ms: the page does not answer. Wait, or close it and open another.`
 
+const endedFor = (timeoutMs: number) =>
+  `The script was not done within ${timeoutMs} ms, and the page did not answer: what ran there was stopped.`
+
 const heldFor = (timeoutMs: number) =>
   `Not done within ${timeoutMs} ms: an attached client holds a new page (waitForDebuggerOnStart), for at most 5 s. Try again.`
 
@@ -119,6 +122,7 @@ export class PageActions {
     let actedOn = pageId
     const { count } = this.#guard
     let own: OwnNavigation | null = null
+    const script = { isRunning: false }
     try {
       const found = step.name === 'openPage' ? null : await deadline.race(this.#pages.find(pageId))
       if (!found && step.name !== 'openPage') throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
@@ -131,6 +135,7 @@ export class PageActions {
         deviceScaleFactor: this.#deviceScaleFactor,
         pages: this.#pages,
         sendCommand: (method, params) => this.#sendCommand(actedOn, method, params),
+        script,
         whenPopupsResumed: () => this.#whenPopupsResumed(actedOn),
         dialogs: this.#dialogs,
         pausedTargets: this.#connection.barrier,
@@ -170,7 +175,16 @@ export class PageActions {
       // Where nothing answers, nothing is found and nothing done.
       const isLate = mapped.code === 'NOT_FOUND' || mapped.code === 'TIMEOUT'
       if (isLate && isPaused) mapped = { code: 'TIMEOUT', message: heldFor(timeoutMs) }
-      else if (isLate && step.name !== 'openPage' && !(await this.#answers(actedOn, signal.aborted ? 0 : timeoutMs))) {
+      else if (isLate && script.isRunning) {
+        const ending = this.#endScript(actedOn, timeoutMs)
+        // The end of the session waits for a step that was canceled.
+        const ended = signal.aborted ? null : await ending
+        if (ended !== null) mapped = { code: 'TIMEOUT', message: ended }
+      } else if (
+        isLate &&
+        step.name !== 'openPage' &&
+        !(await this.#answers(actedOn, signal.aborted ? 0 : timeoutMs))
+      ) {
         mapped = { code: 'TIMEOUT', message: silentFor(timeoutMs) }
       }
       return { error: mapped, pageId: actedOn, details: details.members, result: null, file: null }
@@ -251,6 +265,23 @@ export class PageActions {
     const proofMs = Math.min(PROOF_MS.most, Math.max(PROOF_MS.least, timeoutMs))
     const found = await Deadline.result(this.#pages.find(pageId), proofMs)
     return found !== null && answers(found.page, proofMs, this.#connection.barrier)
+  }
+
+  /**
+   * Ends the script of a step if it blocks its page, and returns what to say of that; null: the page answers. A page that
+   * is only slow keeps its script, since what the browser would end is the next one. Never rejects.
+   */
+  async #endScript(pageId: string | null, timeoutMs: number): Promise<string | null> {
+    try {
+      const found = await Deadline.result(this.#pages.find(pageId), PROOF_MS.most)
+      if (!found || (await answers(found.page, PROOF_MS.most, this.#connection.barrier))) return null
+      if (found.page.isClosed() || this.#dialogs.openOn(found.page)) return null
+      const isEnded = await Deadline.isMet(this.#pages.endScript(found.page), PROOF_MS.least)
+      return isEnded ? endedFor(timeoutMs) : silentFor(timeoutMs)
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'a script could not be ended')
+      return null
+    }
   }
 
   /** A dialog holds up whatever opened it: the step has done its part then, and a later one answers the dialog. */

@@ -9,13 +9,10 @@ import { ActionFailure } from '../site/action-failure.ts'
 import type { ActionHandler, ActionSite } from '../site/action-site.ts'
 import { isTooLargeResult } from '../../cdp/pipe/oversized-message.ts'
 import { BrowserGone, PageCrashed, TargetGone } from '../../cdp/protocol/target-gone.ts'
-import { answers } from '../../cdp/targets/page-answers.ts'
 import { elementOf } from '../site/locate.ts'
 import { plainResult } from './plain-result.ts'
 import { WRITE_RESULT } from './write-result.ts'
 
-/** A script whose time is up is ended, where the page does not answer within this time. */
-const PROOF_MS = 400
 /** What the browser says of a script whose page was left. */
 const LEFT =
   /Inspected target navigated|Cannot find (default execution )?context|context was destroyed|Promise was collected/
@@ -32,7 +29,7 @@ export const evaluate: ActionHandler<ActionValues<'evaluate'>> = async (site, in
   const taken = await deadline.result(running)
   node?.dispose().catch(() => undefined)
   if (taken !== null) return taken
-  throw new ActionFailure('TIMEOUT', await whyLate(site, timeoutMs))
+  throw new ActionFailure('TIMEOUT', `The script was not done within ${timeoutMs} ms: what it waits for did not come.`)
 }
 
 async function resultOf(
@@ -42,6 +39,7 @@ async function resultOf(
 ): Promise<{ result: Json }> {
   // One that came too late for its own step leaves the objects of the next alone.
   const objectGroup = `tabwire-evaluate-${randomUUID()}`
+  site.script.isRunning = true
   try {
     const result = await written(site, input, nodeId, { userGesture: true, objectGroup })
     // A page whose popup is held stands still only after the script that opened it, and what it answers in between is chance
@@ -49,6 +47,7 @@ async function resultOf(
     await site.whenPopupsResumed()
     return { result }
   } finally {
+    site.script.isRunning = false
     site.sendCommand('Runtime.releaseObjectGroup', { objectGroup }).catch(() => undefined)
   }
 }
@@ -124,15 +123,6 @@ function thrownIn({ text, exception }: Protocol.Runtime.ExceptionDetails): strin
   const [first, ...frames] = (exception.description ?? String(exception.value)).split('\n')
   const frame = frames.find((line) => /^\s+at /.test(line))
   return [first, frame?.trim()].filter(Boolean).join(', ')
-}
-
-/** A script that runs on would hold up the page for ever: it is ended. One that a dialog holds up waits for its answer. */
-async function whyLate({ page, pages, dialogs, pausedTargets }: ActionSite, timeoutMs: number): Promise<string> {
-  if (dialogs.openOn(page) || (await answers(page, PROOF_MS, pausedTargets))) {
-    return `The script was not done within ${timeoutMs} ms: what it waits for did not come.`
-  }
-  await pages.endScript(page)
-  return `The script was not done within ${timeoutMs} ms, and the page did not answer: what ran there was stopped.`
 }
 
 /** What a script throws is the page's own; what the browser and Playwright say of pages and elements is not. */

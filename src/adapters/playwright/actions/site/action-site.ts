@@ -20,6 +20,8 @@ export interface ActionSite {
   readonly pages: PageDirectory
   /** Asks the page on the session of the protocol that is there already. */
   readonly sendCommand: <M extends CdpMethod>(method: M, params: CdpParams<M>) => Promise<CdpResult<M>>
+  /** Whether a script of the step runs: one that still does when its time is up may block the page. */
+  readonly script: { isRunning: boolean }
   /** Null: no popup of the page is held. Else resolves when none is. */
   readonly whenPopupsResumed: () => Promise<void> | null
   readonly dialogs: Dialogs
