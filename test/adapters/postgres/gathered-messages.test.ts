@@ -56,3 +56,41 @@ test('a statement of any number of messages is executed', async () => {
   expect(executed.join('').replaceAll('1: ', '')).toBe(`${'E'.repeat(250)}S`)
   expect(executed).toHaveLength(3)
 })
+
+/** A queue that responds to a message with these pieces, from memory that the next piece overwrites. */
+function startResponder(...sizes: number[]) {
+  const memory = Buffer.alloc(Math.max(...sizes))
+  const queue: MessageQueue = {
+    enqueue: (connection, _, onData) => {
+      sizes.forEach((size, index) => onData(memory.subarray(0, size).fill(connection * 10 + index)))
+      return Promise.resolve(sizes.reduce((sum, size) => sum + size))
+    },
+    clearQueueForHandler: () => {},
+  }
+  gatherMessages(queue)
+  return async (connection: number) => {
+    const written: Buffer[] = []
+    const bytes = await queue.enqueue(connection, Buffer.from('S'), (data) => void written.push(Buffer.from(data)))
+    return { bytes, written }
+  }
+}
+
+const PIECE = 8192
+
+test.each([
+  ['a short response at once', [100], [100]],
+  ['a long one in larger pieces', [...Array<number>(20).fill(PIECE), 7], [65_536, 65_536, 32_775]],
+  ['one that ends with a whole piece', Array<number>(9).fill(PIECE), [65_536, PIECE]],
+  ['what is longer than these as it is', [PIECE, 200_000, PIECE, 5], [PIECE, 200_000, PIECE + 5]],
+  ['what comes after the end of a response', [PIECE, 5, 6, PIECE], [PIECE + 5, 6, PIECE]],
+])('writes %s', async (_, sizes, writes) => {
+  const respond = startResponder(...sizes)
+  const [one, other] = await Promise.all([respond(1), respond(2)])
+  const expected = (connection: number) =>
+    Buffer.concat(sizes.map((size, index) => Buffer.alloc(size, connection * 10 + index)))
+  for (const [connection, { bytes, written }] of [one, other].entries()) {
+    expect(written.map(({ length }) => length)).toEqual(writes)
+    expect(Buffer.concat(written).equals(expected(connection + 1))).toBe(true)
+    expect(bytes).toBe(sizes.reduce((sum, size) => sum + size))
+  }
+})
