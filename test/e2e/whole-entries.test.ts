@@ -37,7 +37,7 @@ beforeAll(async () => {
   id = (await start({ initialPrompt: `${site().url}/page/everything`, screenshot: true }, 'LOADED')).id
   await site().reported('everything')
   await terminate(id)
-  log = await readEntireLog<Entry>(tabwire(), id, EVERYTHING)
+  log = await readEntireLog<Entry>(tabwire(), id, EVERYTHING, { pageSize: 500 })
 })
 
 test('a log is read with every field of every kind at once, live as kept', async () => {

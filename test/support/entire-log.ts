@@ -16,6 +16,8 @@ interface Part {
     | 'eventSourceMessages'
   only?: string
   apiKey?: string
+  /** Fewer where each entry has many fields: the cost of a query is bounded. */
+  pageSize?: number
 }
 
 /**
@@ -23,8 +25,8 @@ interface Part {
  * be shorter than requested.
  */
 export async function readEntireLog<T>(app: TestApp, id: string, fields: string, part: Part = {}): Promise<T[]> {
-  const { connection = 'events', only = '', apiKey } = part
-  const query = `query ($id: ID!, $after: String) { session(id: $id) { log: ${connection}(first: 1000, after: $after ${only}) {
+  const { connection = 'events', only = '', apiKey, pageSize = 1000 } = part
+  const query = `query ($id: ID!, $after: String) { session(id: $id) { log: ${connection}(first: ${pageSize}, after: $after ${only}) {
     nodes { ${fields} } pageInfo { hasNextPage endCursor } } } }`
   const entries: T[] = []
   for (let after: string | null = null, more = true; more;) {
