@@ -25,9 +25,10 @@ export const dashboardFrames: Benchmark = {
       const { startSession } = await server.client.query<{ startSession: { id: string } }>(START, { url: site.still })
       const { id } = startSession
       const context = await browser.newContext({ viewport: { width: 1400, height: 850 } })
-      await context.addInitScript((key) => sessionStorage.setItem('tabwire.apiKey', key), server.apiKey)
       const page = await context.newPage()
       await page.goto(`${server.url}/?${new URLSearchParams({ session: id }).toString()}`)
+      await page.getByLabel('API key').fill(server.apiKey)
+      await page.getByRole('button', { name: 'Sign in' }).click()
       await page.getByTestId('log-count').waitFor()
       await countFrames(page)
       await page.waitForTimeout(QUIET_MS)

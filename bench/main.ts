@@ -187,13 +187,22 @@ async function main(): Promise<number> {
   const browser = opened.adopt(await chromium.launch({ executablePath }), (launched) => launched.close())
   const reports: BenchmarkReport[] = []
   const databases: string[] = []
+  const failed: string[] = []
   for (const kind of choice.databases) {
     const source = opened.adopt(await openDatabaseSource(kind), (created) => created.close())
     const run = opened.adopt(new DatabaseRun(source, site, browser, choice.profileDir), (started) => started.close())
     databases.push(source.description)
     for (const benchmark of choice.benchmarks) {
       console.log(`${benchmark.name} on ${source.description}`)
-      const report = await run.run(benchmark)
+      let report: BenchmarkReport
+      try {
+        report = await run.run(benchmark)
+      } catch (error) {
+        // What the others measured, in most of an hour, must not be lost with it.
+        console.error(error)
+        failed.push(`${benchmark.name} on ${kind}`)
+        continue
+      }
       reports.push(report)
       for (const finding of report.findings) {
         const { what, baseline, measured, figure, unit } = finding
@@ -202,6 +211,10 @@ async function main(): Promise<number> {
     }
   }
   printReports(reports)
+  if (failed.length > 0) {
+    console.error(`not measured: ${failed.join(', ')}`)
+    return 1
+  }
   const isWhole = choice.benchmarks.length === BENCHMARKS.length && choice.databases.length === DATABASE_KINDS.length
   if (isWhole && choice.profileDir === null) {
     const seconds = (performance.now() - start) / 1000

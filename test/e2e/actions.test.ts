@@ -235,6 +235,17 @@ describe('Page.observation', () => {
     expect(Buffer.from(list.screenshot!, 'base64').subarray(0, 2).toString('hex')).toBe('ffd8')
   })
 
+  test('its picture waits for what the page takes long to load', async () => {
+    const { id } = await start({ initialPrompt: `${pages.url}/late-font` })
+    await expect.poll(async () => (await observe(id)).snapshot).toContain('Read')
+    const { screenshot } = await observe(id, { shot: true })
+    expect(
+      Buffer.from(screenshot ?? '', 'base64')
+        .subarray(0, 2)
+        .toString('hex'),
+    ).toBe('ffd8')
+  })
+
   test('what it cannot be is an error with a code of its own', async () => {
     const { id } = await start({ initialPrompt: `${pages.url}/form` }, 'LOADED')
     const failure = async (more: object) => (await tabwire.send(OBSERVE, { id, ...more })).errors![0]!.extensions

@@ -4,6 +4,9 @@ import type { AddressInfo } from 'node:net'
 const page = (body: string, head = '') =>
   `<!doctype html><html lang="en"><head><link rel="icon" href="data:,"><title>Actions</title>${head}</head><body>${body}</body></html>`
 
+/** Longer than a picture may take that is given up early. */
+const LATE_MS = 6_000
+
 /** Pages to act on, by path. */
 const PAGES: Record<string, string> = {
   '/form': page(`
@@ -66,6 +69,10 @@ const PAGES: Record<string, string> = {
     '<button id="hang" onclick="for (;;);">Hang</button><script>window.hang = () => { for (;;); }</script>',
   ),
   '/unfinished': page('<img src="/slow">'),
+  '/late-font': page(
+    '<p style="font-family: late">Read</p>',
+    '<style>@font-face { font-family: late; src: url(/late) }</style>',
+  ),
   '/hung': page('<script>for (;;);</script>'),
   '/strict': page(
     '<ul><li>One</li><li>Two</li></ul><input type="password" id="pass">',
@@ -108,6 +115,7 @@ export async function startActionPages(): Promise<ActionSitePages> {
       })
       response.write('begun'.repeat(20_000))
     } else if (pathname === '/slow') return
+    else if (pathname === '/late') setTimeout(() => response.writeHead(404).end(), LATE_MS)
     else {
       const isFound = html !== undefined || pathname === '/forbidden'
       response.writeHead(isFound ? 200 : 404, { 'content-type': 'text/html' }).end(html ?? page(`<p>${pathname}</p>`))

@@ -30,7 +30,6 @@ import { cutSnapshot, takeSnapshot } from './snapshot.ts'
 const DEFAULT_TIMEOUT_MS = 30_000
 /** Of a step's time, what is kept to find out why it failed. */
 const MARGIN = { share: 0.1, most: 250 }
-const PICTURE_MS = 5_000
 /** Clients that prepare a new page take a few milliseconds; one that takes longer is to blame for what was late. */
 const PREPARING_MS = 100
 /**
@@ -253,7 +252,8 @@ export class PageActions {
     try {
       const found = await Deadline.race(this.#pages.find(pageId), signal)
       if (!found) return null
-      const taking = found.page.screenshot({ type: 'jpeg', quality, timeout: PICTURE_MS, scale: 'css', signal })
+      // It waits for the page's fonts, too, and on a busy machine for a frame: the caller says for how long.
+      const taking = found.page.screenshot({ type: 'jpeg', quality, timeout: 0, scale: 'css', signal })
       return await Deadline.race(taking, signal)
     } catch (error) {
       this.#logger.debug({ err: error }, 'no picture of a page could be had')
