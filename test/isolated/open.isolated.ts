@@ -26,6 +26,27 @@ const pages = {
     }</script>`,
   '/service-worker.js': `onmessage = ({ source }) => fetch('http://${METADATA}/', { mode: 'no-cors' })
       .then(() => source.postMessage('reached'), () => source.postMessage('failed'))`,
+  '/silent': `<title>Silent</title><script>
+      const host = location.search.slice(1)
+      const told = (from) => new Promise((resolve) => { from.onmessage = resolve })
+      onload = async () => {
+        for (const scheme of ['http', 'https']) await fetch(scheme + '://' + host + '/page', { mode: 'no-cors' }).catch(() => {})
+        await new Promise((resolve) => { new WebSocket('ws://' + host + '/socket').onclose = resolve })
+        const worker = new Worker('/silent.js')
+        worker.postMessage(host)
+        await told(worker)
+        await navigator.serviceWorker.register('/silent.js')
+        const { active } = await navigator.serviceWorker.ready
+        active.postMessage(host)
+        await told(navigator.serviceWorker)
+        console.log('tried everything')
+      }
+    </script>`,
+  '/silent.js': `onmessage = async ({ data, source }) => {
+      const by = 'skipWaiting' in self ? 'service-worker' : 'worker'
+      for (const scheme of ['http', 'https']) await fetch(scheme + '://' + data + '/' + by, { mode: 'no-cors' }).catch(() => {})
+      ;(source ?? self).postMessage('done')
+    }`,
   '/popup': '<title>Popup</title><script>onload = () => open("http://metadata.test/popup")</script>',
 }
 const { tabwire, site, start, recorded, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(() =>
@@ -188,6 +209,37 @@ test('a host that does not answer: the log says the same with and without a prox
     const message = `${url} could not be loaded: net::ERR_CONNECTION_TIMED_OUT.`
     const said = [{ code: 'NAVIGATION_FAILED', message }, ['net::ERR_CONNECTION_TIMED_OUT']]
     expect(failures).toEqual([said, said])
+  } finally {
+    await silent.close()
+  }
+})
+
+test('nor do pages, workers and sockets get an answer from it, and the log says the same of each', async () => {
+  const silent = await openSilentPort()
+  const host = `127.0.0.1:${silent.port}`
+  try {
+    const logs = await Promise.all(
+      [{}, { allowedHosts: ['127.0.0.1'] }].map(async (input) => {
+        const { id } = await start({ initialPrompt: `${site().url}/silent?${host}`, ...input })
+        const lines = async () => ofKind(await logOf(id), 'ConsoleMessage').map(({ text }) => text)
+        await expect.poll(lines).toContain('tried everything')
+        await recorded(id)
+        await terminate(id)
+        const fields = '... on NetworkRequest { url failure } ... on WebSocketClosed { url errorMessage }'
+        const entries = await readEntireLog<{ url?: string }>(tabwire(), id, fields)
+        return entries
+          .filter(({ url }) => url !== undefined && new URL(url).host === host)
+          .map((entry) => JSON.stringify(entry))
+      }),
+    )
+    const failure = 'net::ERR_CONNECTION_TIMED_OUT'
+    const request = (url: string) => JSON.stringify({ url: url.replace('host', host), failure })
+    const socket = { url: `ws://${host}/socket`, errorMessage: `Error in connection establishment: ${failure}` }
+    const said = ['page', 'worker', 'service-worker'].flatMap((by) => [
+      request(`http://host/${by}`),
+      request(`https://host/${by}`),
+    ])
+    for (const log of logs) expect(log.sort()).toEqual([...said, JSON.stringify(socket)].sort())
   } finally {
     await silent.close()
   }
