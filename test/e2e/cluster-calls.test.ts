@@ -110,6 +110,23 @@ test('uploads, by the API and by a signed link of the other machine, and profile
   expect(await (await fetch(late.url)).text()).toBe('late')
 })
 
+test('exports of the log, live and ended, by links of one machine used at the other', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+  const query = `query ($id: ID!, $format: LogExportFormat!) { exportLog(sessionId: $id, format: $format) { url } }`
+  const contentOf = async (format: 'HAR' | 'NDJSON') => {
+    const { exportLog } = await owning.query<{ exportLog: { url: string } }>(query, { id, format })
+    return await Promise.all([exportLog.url, atOther(exportLog.url)].map(async (url) => (await fetch(url)).text()))
+  }
+  for (const isLive of [true, false]) {
+    if (!isLive) await there.terminate(id)
+    for (const format of ['HAR', 'NDJSON'] as const) {
+      const url = expect.stringContaining(`${site.url}/title`) as string
+      // A busy machine may have answered before the page was loaded.
+      await expect.poll(() => contentOf(format)).toEqual([url, url])
+    }
+  }
+})
+
 test('Playwright connects, by a link of the machine of the session used at another', async () => {
   const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
   const link = atOther(await connectApi(() => owning).cdpUrlOf(id))

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadConfig, type Config } from '../../src/config.ts'
 import { browsersOf } from '../support/browser-processes.ts'
+import { CdpSocket } from '../support/cdp-socket.ts'
+import { connectApi } from '../support/connect-api.ts'
 import { startCuttableProxy, type CuttableProxy } from '../support/cuttable-proxy.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
@@ -43,10 +45,12 @@ afterAll(async () => {
 })
 
 interface Entry {
+  __typename: string
   sequence: number
+  text?: string
   endReason?: string
 }
-const ENTRY = 'sequence ... on StatusChange { endReason }'
+const ENTRY = '__typename sequence ... on ConsoleMessage { text } ... on StatusChange { endReason }'
 const STATE = 'query ($id: ID!) { session(id: $id) { status endReason error } }'
 const stateOf = async (id: string) => (await other.query<{ session: object }>(STATE, { id })).session
 
@@ -72,4 +76,24 @@ test.each(['cut', 'stall'] as const)('%s: it ends its browsers by itself, and it
   const next = await start()
   expect(next.status).toBe('RUNNING')
   expect((await terminate(next.id)).endReason).toBe('TERMINATED')
+})
+
+test('no machine reaches the database for too long: it ends its browsers, and the rest of the log is written later', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/ticker?ms=20` }, 'LOADED')
+  await expect.poll(() => browsersOf(process.pid)).toHaveLength(1)
+  await using client = await CdpSocket.connect(await connectApi(() => cutOff).cdpUrlOf(id))
+  const { sessionId } = await client.attachToPage()
+  await cluster.postgres.stop()
+  await client.send('Runtime.evaluate', { expression: 'console.log("said while it was away")' }, sessionId)
+  await expect.poll(() => browsersOf(process.pid)).toEqual([])
+  await cluster.postgres.start()
+  await expect.poll(() => stateOf(id).catch(() => null)).toMatchObject({ status: 'FAILED', endReason: 'MACHINE_LOST' })
+  const entries = await readEntireLog<Entry>(other, id, ENTRY)
+  expect(entries.map(({ sequence }) => sequence)).toEqual(entries.map((_, index) => index + 1))
+  const lines = entries.flatMap(({ text }) => text ?? [])
+  expect(lines).toContain('said while it was away')
+  // The page counts its other lines.
+  const ticks = lines.filter((line) => line !== 'said while it was away')
+  expect(ticks).toEqual(ticks.map((_, index) => `tick ${index + 1}`))
+  expect(entries.filter(({ endReason }) => endReason)).toHaveLength(1)
 })

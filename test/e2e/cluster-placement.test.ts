@@ -199,3 +199,16 @@ test('a machine that drains starts nothing, whatever waits', async () => {
   await expect.poll(() => atOne.get(third.id)).toMatchObject({ status: 'RUNNING' })
   expect(await machineOf(third.id)).toBe(idOfOne)
 })
+
+test('no machine is left: what waits is started by the next one', async () => {
+  await cluster.startOnly('nobody')
+  const waiting = await atOne.start({ name: 'left behind' }, 'CREATING')
+  await one.close()
+  await other.close()
+  one = await cluster.start({ apiKey: API_KEY, maxSessions: 1 })
+  other = one
+  expect(await atOne.get(waiting.id)).toMatchObject({ status: 'CREATING', machineId: null })
+  await cluster.startOnly(null)
+  await expect.poll(() => atOne.get(waiting.id)).toMatchObject({ status: 'RUNNING', name: 'left behind' })
+  expect(await machineOf(waiting.id)).toBe(await machineIdOf(one))
+})

@@ -161,6 +161,24 @@ test(
   },
 )
 
+test(
+  'what only the machine that was asked can do fails on another one, and says why',
+  { timeout: 300_000 },
+  async () => {
+    const plain = await cluster.start({ apiKey: API_KEY })
+    await cluster.startOnly(await machineIdOf(plain))
+    try {
+      const { id } = await sessions.start({ initialPrompt: 'A task in words.' }, 'CREATING')
+      await expect
+        .poll(() => sessions.get(id), STARTED)
+        .toMatchObject({ status: 'FAILED', endReason: 'LAUNCH_FAILED', error: expect.stringContaining('model') })
+    } finally {
+      await cluster.startOnly(idOfRunning)
+      await plain.close()
+    }
+  },
+)
+
 test('starts run while NATS is away, and once it is back, without a restart', { timeout: 300_000 }, async () => {
   await cluster.nats.stop()
   const meanwhile = await sessions.start({}, 'CREATING')

@@ -124,9 +124,7 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
   ): Promise<SessionSnapshot> {
     const options = parseStartSession(input, this.#options.egress)
     const policy = policyOf(options, this.#options.egress)
-    requireRecordings(options.record, this.#browsers.unavailableRecordings())
-    const initial = options.initialPrompt === null ? null : readInitialPrompt(options.initialPrompt)
-    if (initial?.kind === 'TASK') this.#options.tasks.requireModel()
+    this.#requireMeans(options)
     const earlier = await this.#findStarted(owner, options)
     if (earlier) return this.#untilReached(earlier, waitUntil, signal)
 
@@ -161,6 +159,13 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     return this.#untilReached(this.#snapshotOf(record), waitUntil, signal)
   }
 
+  /** Throws if this machine cannot make the recordings, or has no model for the task. */
+  #requireMeans({ record, initialPrompt }: SessionOptions): void {
+    requireRecordings(record, this.#browsers.unavailableRecordings())
+    const initial = initialPrompt === null ? null : readInitialPrompt(initialPrompt)
+    if (initial?.kind === 'TASK') this.#options.tasks.requireModel()
+  }
+
   /** Throws as `start` does. */
   async #launchClaimed(
     record: SessionRecord,
@@ -171,6 +176,8 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
   ): Promise<void> {
     const options = parseStartSession(input, this.#options.egress)
     const policy = policyOf(options, this.#options.egress)
+    // The machine that was asked may have what this one lacks.
+    this.#requireMeans(options)
     const { profileId } = options
     const profile = profileId === null ? null : await this.#options.profiles.open(record.owner, profileId)
     const start = { options, policy, storageState: profile?.state ?? null }
