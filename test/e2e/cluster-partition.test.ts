@@ -45,12 +45,11 @@ afterAll(async () => {
 })
 
 interface Entry {
-  __typename: string
   sequence: number
   text?: string
   endReason?: string
 }
-const ENTRY = '__typename sequence ... on ConsoleMessage { text } ... on StatusChange { endReason }'
+const ENTRY = 'sequence ... on ConsoleMessage { text } ... on StatusChange { endReason }'
 const STATE = 'query ($id: ID!) { session(id: $id) { status endReason error } }'
 const stateOf = async (id: string) => (await other.query<{ session: object }>(STATE, { id })).session
 

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -10,6 +9,7 @@ import { commandEnvironment } from '../support/command.ts'
 import { startPostgres, type TestPostgres } from '../support/databases.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { freePort } from '../support/free-port.ts'
+import { listens } from '../support/listens.ts'
 import { snippetsOf } from '../support/snippets.ts'
 
 /**
@@ -67,18 +67,6 @@ function runScript(script: string, variables: Record<string, string> = {}) {
       if (shell.exitCode === null) process.kill(-shell.pid!, 'SIGTERM')
       await closed
     },
-  }
-}
-
-async function listens(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
   }
 }
 

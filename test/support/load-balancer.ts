@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { listens } from './listens.ts'
 
 /** An haproxy of a test, with the configuration of deploy/haproxy. */
 export interface TestLoadBalancer {
@@ -29,7 +29,7 @@ export async function startLoadBalancer(port: number, nodes: readonly string[]):
   for (const output of [server.stdout, server.stderr]) {
     output.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-1_000_000)))
   }
-  while (!(await isOpen(port))) {
+  while (!(await listens(port))) {
     if (server.exitCode !== null) throw new Error(`haproxy ended while starting: ${printed}`)
     await pause(20)
   }
@@ -61,16 +61,4 @@ function findHaproxy(): string {
   const found = places.map((place) => join(place, 'haproxy')).find((path) => existsSync(path))
   if (!found) throw new Error('haproxy is not installed: apt-get install haproxy')
   return found
-}
-
-async function isOpen(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
 }

@@ -115,8 +115,10 @@ export async function startActionPages(): Promise<ActionSitePages> {
       })
       response.write('begun'.repeat(20_000))
     } else if (pathname === '/slow') return
-    else if (pathname === '/late') setTimeout(() => response.writeHead(404).end(), LATE_MS)
-    else {
+    else if (pathname === '/late') {
+      const timer = setTimeout(() => response.writeHead(404).end(), LATE_MS)
+      response.once('close', () => clearTimeout(timer))
+    } else {
       const isFound = html !== undefined || pathname === '/forbidden'
       response.writeHead(isFound ? 200 : 404, { 'content-type': 'text/html' }).end(html ?? page(`<p>${pathname}</p>`))
     }

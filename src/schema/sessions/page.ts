@@ -27,7 +27,8 @@ const Observation = builder.objectRef<ObservedPage>('Observation').implement({
     }),
     screenshot: t.string({
       nullable: true,
-      description: 'Screenshot of the viewport: JPEG in base64. Null unless requested, or if the page provided none.',
+      description:
+        'Screenshot of the viewport: JPEG in base64. Null unless requested, or if the page provided none within another 30 s, as while its fonts do not load.',
       resolve: ({ picture }) => (picture ? Buffer.from(picture).toString('base64') : null),
     }),
   }),
